@@ -75,6 +75,14 @@ func (r KubernetesRole) Rank() int {
 	}
 }
 
+// Known is the role itself, or none for a value that got past validation.
+func (r KubernetesRole) Known() KubernetesRole {
+	if r.Rank() == 0 {
+		return KubernetesRoleNone
+	}
+	return r
+}
+
 // Username is a name that the API server knows a person by: printable ASCII with single inner spaces, never one of
 // Kubernetes' own (system:...).
 //

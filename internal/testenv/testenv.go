@@ -9,14 +9,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -48,7 +54,8 @@ func init() {
 // Environment is a control plane with config/default applied.
 type Environment struct {
 	*controlplane.ControlPlane
-	dir string
+	dir      string
+	planting sync.Once
 }
 
 // Start starts the control plane and installs Enrol as a user would, by `kubectl apply -k`. The operator is not
@@ -63,7 +70,7 @@ func Start(ctx context.Context) (*Environment, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	e := &Environment{ControlPlane: plane, dir: dir}
-	if err := e.install(); err != nil {
+	if err := errors.Join(e.install(), e.waitForPolicies(ctx)); err != nil {
 		return nil, errors.Join(err, e.Stop())
 	}
 	return e, nil
@@ -77,18 +84,35 @@ func (e *Environment) Stop() error {
 
 // Run is for TestMain: it starts an environment, gives it to the tests and stops it again.
 func Run(m *testing.M, environment **Environment) int {
-	e, err := Start(context.Background())
+	return RunWith(m, environment, func() (func() error, error) {
+		return func() error { return nil }, nil
+	})
+}
+
+// RunWith is Run with something besides that runs during the tests: start is called when the environment is there,
+// and what it returns when the tests are over.
+func RunWith(m *testing.M, environment **Environment, start func() (stop func() error, err error)) int {
+	code, err := runWith(m, environment, start)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "starting the test environment:", err)
-		return 1
-	}
-	*environment = e
-	code := m.Run()
-	if err := e.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stopping the test environment:", err)
+		fmt.Fprintln(os.Stderr, "test environment:", err)
 		return 1
 	}
 	return code
+}
+
+func runWith(m *testing.M, environment **Environment, start func() (func() error, error)) (code int, err error) {
+	e, err := Start(context.Background())
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, e.Stop()) }()
+	*environment = e
+	stop, err := start()
+	if err != nil {
+		return 0, err
+	}
+	code = m.Run()
+	return code, stop()
 }
 
 func (e *Environment) install() error {
@@ -109,6 +133,77 @@ func (e *Environment) install() error {
 	}
 	_, err = e.Kubectl("wait", "--for=condition=Established", "crd", "-l", "!none", "--timeout=60s")
 	return err
+}
+
+// waitForPolicies returns when the admission policies that exist are enforced, about a second after they were made. The
+// API server reads policies in the order of their creation, all at once, so it makes one more and waits for that.
+func (e *Environment) waitForPolicies(ctx context.Context) error {
+	const name = "enrol-test-last-policy"
+	clients, err := kubernetes.NewForConfig(e.Admin())
+	if err != nil {
+		return err
+	}
+	policies := clients.AdmissionregistrationV1().ValidatingAdmissionPolicies()
+	bindings := clients.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings()
+	meta := metav1.ObjectMeta{Name: name}
+	rule := admissionregistrationv1.NamedRuleWithOperations{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+		Rule: admissionregistrationv1.Rule{
+			APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"configmaps"},
+		},
+	}, ResourceNames: []string{name}}
+	if _, err := policies.Create(ctx, &admissionregistrationv1.ValidatingAdmissionPolicy{
+		ObjectMeta: meta,
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: &admissionregistrationv1.MatchResources{
+				ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{rule},
+			},
+			Validations: []admissionregistrationv1.Validation{{Expression: "false"}},
+		},
+	}, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	if _, err := bindings.Create(ctx, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+		ObjectMeta: meta,
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName:        name,
+			ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
+		},
+	}, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	err = wait.PollUntilContextTimeout(ctx, interval, patience, true, func(ctx context.Context) (bool, error) {
+		_, err := clients.CoreV1().ConfigMaps(metav1.NamespaceDefault).Create(ctx,
+			&corev1.ConfigMap{ObjectMeta: meta}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if apierrors.IsInvalid(err) {
+			return true, nil
+		}
+		return false, err
+	})
+	return errors.Join(err,
+		bindings.Delete(ctx, name, metav1.DeleteOptions{}), policies.Delete(ctx, name, metav1.DeleteOptions{}))
+}
+
+// Plant stores an object of Enrol as it would stand in etcd if a rule that it breaks had come later: through one more
+// version of its CRD, which validates nothing. Admission policies are asked as ever, as admin.
+func (e *Environment) Plant(t testing.TB, object *unstructured.Unstructured) {
+	t.Helper()
+	e.planting.Do(func() {
+		const version = `[{"op": "add", "path": "/spec/versions/-", "value": {"name": "planted", "served": true, ` +
+			`"storage": false, "schema": {"openAPIV3Schema": {"type": "object", ` +
+			`"x-kubernetes-preserve-unknown-fields": true}}, "subresources": {"status": {}}}}]`
+		for _, name := range []string{"organisations.enrol.dev", "members.enrol.dev"} {
+			if _, err := e.Kubectl("patch", "crd", name, "--type=json", "--patch", version); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	planted := object.DeepCopy()
+	planted.SetAPIVersion(enrolv1alpha1.SchemeGroupVersion.Group + "/planted")
+	Eventually(t, func() error {
+		// A client of this moment: an older one has not heard of the version.
+		return e.AdminClient(t).Create(context.Background(), planted)
+	})
 }
 
 // AdminKubeconfigFile is the path of a kubeconfig that may do everything.

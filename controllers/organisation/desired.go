@@ -1,0 +1,330 @@
+package organisation
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/access"
+	"github.com/enrol-dev/enrol/internal/binding"
+	"github.com/enrol-dev/enrol/internal/condition"
+	"github.com/enrol-dev/enrol/internal/subject"
+)
+
+// homeState says whose the home namespace is.
+type homeState int
+
+const (
+	homeMissing homeState = iota
+	// homeUnclaimed was made for the Organisation by somebody else, and waits for its UID.
+	homeUnclaimed
+	homeOurs
+	homeTerminating
+	// homeForeign belongs to somebody else, or to an earlier Organisation of the name.
+	homeForeign
+)
+
+// problem is what somebody has to put right.
+type problem struct {
+	reason, message string
+}
+
+func (p problem) state() condition.State { return condition.Stalled(p.reason, p.message) }
+
+// decision is what a pass wants done.
+type decision struct {
+	owner binding.Owner
+	home  homeState
+	plan  *binding.Plan
+	// members are those whose status the pass decides, with what each gets.
+	members []judged
+	// projects in which access is bound.
+	projects int
+	// problems that can be seen before anything is written.
+	problems []problem
+	// unbound says why nobody is bound to a ClusterRole.
+	unbound map[string]problem
+	// until is when a verdict changes by itself; zero: never.
+	until time.Time
+}
+
+// judged is a Member with what it gets.
+type judged struct {
+	member  *enrolv1alpha1.Member
+	verdict access.Verdict
+}
+
+// settings are what a platform team tells the operator at its start.
+type settings struct {
+	naming subject.Naming
+	// namespace of the operator itself, which is never a project.
+	namespace string
+}
+
+// decide says what is wanted in a world. It is pure.
+func decide(w *world, s settings) *decision {
+	d := &decision{owner: binding.Owner{Name: w.name}, home: homeOf(w), unbound: map[string]problem{}}
+	existing := make([]*rbacv1.RoleBinding, 0, len(w.bindings))
+	for i := range w.bindings {
+		// A namespace that is somebody else's is not touched, whatever lies in it.
+		if d.home != homeForeign || w.bindings[i].Namespace != w.home.Name {
+			existing = append(existing, &w.bindings[i])
+		}
+	}
+	if w.organisation == nil {
+		d.judgeAll(w, access.OrganisationMissing())
+		d.plan = binding.Make(d.owner, existing, nil, func(string) int { return 0 })
+		return d
+	}
+	d.owner.UID = w.organisation.UID
+	terms := access.NewTerms(w.organisation, s.naming)
+	wanted := binding.Wanted{}
+	if refusal, refused := refusal(w, d.home); refused {
+		d.problems = append(d.problems, refusal)
+		d.judgeAll(w, access.OrganisationStalled(refusal.message))
+	} else {
+		d.want(w, s, terms, wanted)
+	}
+	d.plan = binding.Make(d.owner, existing, wanted, terms.Rank)
+	return d
+}
+
+// refusal says why an Organisation as a whole gets nothing.
+func refusal(w *world, home homeState) (problem, bool) {
+	holder := slices.MinFunc(append(w.rivals, *w.organisation), func(a, b enrolv1alpha1.Organisation) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	switch {
+	case holder.UID != w.organisation.UID:
+		return problem{enrolv1alpha1.ReasonSlugTaken, fmt.Sprintf(
+			"the older Organisation %q has the slug %q: give this one another spec.slug when making it anew",
+			holder.Name, w.organisation.Slug())}, true
+	case home == homeForeign && w.home.Labels[enrolv1alpha1.LabelHomeOf] != w.name:
+		return problem{enrolv1alpha1.ReasonNamespaceNotOurs, fmt.Sprintf(
+			"Namespace %q exists and is not labelled %s=%s: label it so, if its contents are meant for this Organisation",
+			w.home.Name, enrolv1alpha1.LabelHomeOf, w.name)}, true
+	case home == homeForeign:
+		return problem{enrolv1alpha1.ReasonNamespaceNotOurs, fmt.Sprintf(
+			"Namespace %q belongs to an earlier Organisation of this name: remove its annotation %s to hand it and its Members over",
+			w.home.Name, enrolv1alpha1.AnnotationOrganisationUID)}, true
+	}
+	return problem{}, false
+}
+
+func homeOf(w *world) homeState {
+	switch {
+	case w.home == nil:
+		return homeMissing
+	case w.home.Labels[enrolv1alpha1.LabelHomeOf] != w.name:
+		return homeForeign
+	}
+	uid, claimed := w.home.Annotations[enrolv1alpha1.AnnotationOrganisationUID]
+	switch {
+	case w.organisation != nil && claimed && uid != string(w.organisation.UID) && w.home.DeletionTimestamp.IsZero():
+		return homeForeign
+	case !w.home.DeletionTimestamp.IsZero():
+		return homeTerminating
+	case claimed:
+		return homeOurs
+	default:
+		return homeUnclaimed
+	}
+}
+
+// judgeAll gives all Members the same verdict. Those in a namespace that is somebody else's are not touched.
+func (d *decision) judgeAll(w *world, verdict access.Verdict) {
+	if d.home == homeForeign {
+		return
+	}
+	for i := range w.members {
+		if w.members[i].DeletionTimestamp.IsZero() {
+			d.members = append(d.members, judged{&w.members[i], verdict})
+		}
+	}
+}
+
+// want fills in who shall have what where.
+func (d *decision) want(w *world, s settings, terms *access.Terms, wanted binding.Wanted) {
+	for _, clusterRole := range w.missing {
+		p := problem{enrolv1alpha1.ReasonClusterRoleMissing, fmt.Sprintf("there is no ClusterRole %q", clusterRole)}
+		d.unbound[clusterRole] = p
+		d.problems = append(d.problems, p)
+	}
+	projects := d.openProjects(w, s)
+	d.projects = len(projects)
+	home := ""
+	if d.home != homeTerminating {
+		home = w.organisation.HomeNamespace()
+	}
+	put := func(verdict *access.Verdict) {
+		if verdict.Subject == nil {
+			return
+		}
+		for _, role := range verdict.Home {
+			if home != "" {
+				wanted.Add(binding.Place{Namespace: home, ClusterRole: role.ClusterRole()}, *verdict.Subject)
+			}
+		}
+		for _, grant := range verdict.Grants {
+			d.wantGrant(terms, grant, projects, *verdict.Subject, wanted)
+		}
+	}
+	for _, owner := range w.organisation.Spec.Owners {
+		verdict := terms.Owner(owner)
+		if verdict.State.IsStalled() {
+			d.problems = append(d.problems, problem{verdict.State.Reason, verdict.State.Message})
+		}
+		put(&verdict)
+	}
+	d.members = make([]judged, 0, len(w.members))
+	for i := range w.members {
+		member := &w.members[i]
+		if !member.DeletionTimestamp.IsZero() {
+			continue
+		}
+		verdict := terms.Judge(member, w.now)
+		put(&verdict)
+		if !verdict.Until.IsZero() && (d.until.IsZero() || verdict.Until.Before(d.until)) {
+			d.until = verdict.Until
+		}
+		d.members = append(d.members, judged{member, verdict})
+	}
+}
+
+func (d *decision) wantGrant(
+	terms *access.Terms, grant access.Grant, projects map[string]struct{}, who subject.Subject, wanted binding.Wanted,
+) {
+	clusterRole := terms.ClusterRole(grant.KubernetesRole)
+	if _, unbound := d.unbound[clusterRole]; clusterRole == "" || unbound {
+		return
+	}
+	if grant.Projects.All() {
+		for project := range projects {
+			wanted.Add(binding.Place{Namespace: project, ClusterRole: clusterRole}, who)
+		}
+		return
+	}
+	for _, project := range grant.Projects {
+		if _, open := projects[string(project)]; open {
+			wanted.Add(binding.Place{Namespace: string(project), ClusterRole: clusterRole}, who)
+		}
+	}
+}
+
+// openProjects are the namespaces in which access may be bound. A label on a namespace that must never be a project
+// is a problem; a namespace that is going away is not.
+func (d *decision) openProjects(w *world, s settings) map[string]struct{} {
+	open := make(map[string]struct{}, len(w.projects))
+	var protected []string
+	for i := range w.projects {
+		namespace := &w.projects[i]
+		switch {
+		case isProtected(namespace, s.namespace) || namespace.Name == w.organisation.HomeNamespace():
+			protected = append(protected, namespace.Name)
+		case namespace.DeletionTimestamp.IsZero():
+			open[namespace.Name] = struct{}{}
+		}
+	}
+	if len(protected) > 0 {
+		slices.Sort(protected)
+		d.problems = append(d.problems, problem{enrolv1alpha1.ReasonNamespaceProtected, fmt.Sprintf(
+			"these namespaces must not be projects, and nothing is bound in them: %s", strings.Join(protected, ", "))})
+	}
+	return open
+}
+
+// isProtected tells whether a namespace is never a project, whatever a label says: who is let into one of these is
+// let into the cluster, or can write memberships.
+func isProtected(namespace *corev1.Namespace, operator string) bool {
+	_, isHome := namespace.Labels[enrolv1alpha1.LabelHomeOf]
+	return isHome || strings.HasPrefix(namespace.Name, "kube-") ||
+		namespace.Name == corev1.NamespaceDefault || namespace.Name == operator
+}
+
+// severity orders the reasons of an Organisation's Stalled: what concerns more of it comes first.
+var severity = []string{
+	enrolv1alpha1.ReasonSlugTaken, enrolv1alpha1.ReasonNamespaceNotOurs, enrolv1alpha1.ReasonSubjectRefused,
+	enrolv1alpha1.ReasonBindNotAllowed, enrolv1alpha1.ReasonClusterRoleMissing, enrolv1alpha1.ReasonBindingNotOurs,
+	enrolv1alpha1.ReasonNamespaceProtected,
+}
+
+// maxProblems bounds how many problems a message names.
+const maxProblems = 10
+
+// state is what the Organisation's conditions say after its bindings were written, with these outcomes.
+func (d *decision) state(suspended bool, found []problem, failure error) condition.State {
+	problems := slices.Concat(d.problems, found)
+	slices.SortStableFunc(problems, func(a, b problem) int {
+		return cmp.Compare(slices.Index(severity, a.reason), slices.Index(severity, b.reason))
+	})
+	problems = slices.Compact(problems)
+	switch {
+	case len(problems) > 0:
+		var messages []string
+		for _, p := range problems[:min(len(problems), maxProblems)] {
+			messages = append(messages, p.message)
+		}
+		if more := len(problems) - maxProblems; more > 0 {
+			messages = append(messages, fmt.Sprintf("%d more", more))
+		}
+		return condition.Stalled(problems[0].reason, strings.Join(messages, "; "))
+	case failure != nil:
+		return condition.InProgress(enrolv1alpha1.ReasonProgressing, failure.Error())
+	case d.home == homeTerminating:
+		return condition.InProgress(enrolv1alpha1.ReasonNamespaceTerminating,
+			"the home namespace is being deleted, and is made again when it has gone")
+	case suspended:
+		return condition.Ready(enrolv1alpha1.ReasonSuspended, "no access: the Organisation is suspended")
+	default:
+		return condition.Ready(enrolv1alpha1.ReasonReconciled, "the access that the Organisation gives stands")
+	}
+}
+
+// status is the Organisation's status with that state.
+func (d *decision) status(w *world, state condition.State, bindings int) enrolv1alpha1.OrganisationStatus {
+	organisation := w.organisation
+	status := *organisation.Status.DeepCopy()
+	if status.ObservedGeneration != organisation.Generation {
+		status.LastUpdateTime = &metav1.Time{Time: w.now}
+	}
+	status.ObservedGeneration = organisation.Generation
+	if !state.Holds(status.Conditions, organisation.Generation) {
+		status.Conditions = state.Set(status.Conditions, organisation.Generation, w.now)
+	}
+	status.Slug = organisation.Slug()
+	if state.Reason == enrolv1alpha1.ReasonSlugTaken {
+		status.Slug = ""
+	}
+	status.Namespace = organisation.HomeNamespace()
+	if d.home == homeForeign || d.home == homeTerminating {
+		status.Namespace = ""
+	}
+	status.Members = int32(len(d.members))
+	status.Projects = int32(d.projects)
+	status.Bindings = int32(bindings)
+	return status
+}
+
+// explain is what a Member's conditions say: the verdict, unless something it promises could not be bound.
+func (d *decision) explain(j *judged, terms *access.Terms, foreign map[subject.Subject]problem) condition.State {
+	state := j.verdict.State
+	if j.verdict.Subject == nil || !state.IsReady() {
+		return state
+	}
+	if p, ok := foreign[*j.verdict.Subject]; ok {
+		return p.state()
+	}
+	for _, grant := range j.verdict.Grants {
+		if p, ok := d.unbound[terms.ClusterRole(grant.KubernetesRole)]; ok && len(grant.Projects) > 0 {
+			return p.state()
+		}
+	}
+	return state
+}

@@ -1,0 +1,163 @@
+// Package organisation turns Organisations and their Members into RoleBindings. A pass looks at one Organisation as a
+// whole: what it wants is always computed completely, and may be nothing.
+package organisation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/flowcontrol"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/controllers/member"
+	"github.com/enrol-dev/enrol/internal/access"
+)
+
+// maxWait bounds how far ahead a wake-up is set; timers of years are not to be trusted.
+const maxWait = 24 * time.Hour
+
+// Settler brings the statuses of Members up to date.
+type Settler interface {
+	Settle(member.Settlement)
+}
+
+// Reconciler makes the passes.
+type Reconciler struct {
+	client   client.Client
+	reader   client.Reader
+	settings settings
+	settler  Settler
+	recorder events.EventRecorder
+	clock    clock.Clock
+	pace     *pace
+	// deletions holds back the making of a RoleBinding that somebody keeps deleting.
+	deletions *flowcontrol.Backoff
+}
+
+// Reconcile makes one pass over the Organisation of that name, which may be gone.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	defer r.pace.passed(req.Name)
+	w, err := r.gather(ctx, req.Name)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	d := decide(w, r.settings)
+	o := newOutcome()
+	failure := r.prepare(ctx, w, d)
+	if failure == nil {
+		o = r.apply(ctx, d.owner, d.plan)
+		failure = errors.Join(o.errs...)
+	}
+	if apierrors.IsAlreadyExists(failure) || apierrors.IsConflict(failure) {
+		// Overtaken by somebody else's write: look again.
+		return ctrl.Result{RequeueAfter: staleRetry}, nil
+	}
+	r.report(w, d, o)
+	if err := r.writeStatus(ctx, w, d, o, failure); err != nil {
+		return ctrl.Result{}, errors.Join(failure, err)
+	}
+	if failure != nil {
+		return ctrl.Result{}, failure
+	}
+	r.settle(w, d, o)
+	return ctrl.Result{RequeueAfter: wakeUp(w.now, d.until, o.retry)}, nil
+}
+
+// prepare sees to the home namespace of an Organisation that is not refused.
+func (r *Reconciler) prepare(ctx context.Context, w *world, d *decision) error {
+	if w.organisation == nil {
+		return nil
+	}
+	if _, refused := refusal(w, d.home); refused {
+		return nil
+	}
+	return r.prepareHome(ctx, w, d.home)
+}
+
+// writeStatus writes the Organisation's status, once, if it changed.
+func (r *Reconciler) writeStatus(ctx context.Context, w *world, d *decision, o *outcome, failure error) error {
+	if w.organisation == nil {
+		return nil
+	}
+	if failure == nil && len(o.failed) > 0 {
+		// Overtaken by somebody else's write: the pass that follows in a moment has something to say.
+		return nil
+	}
+	for clusterRole, p := range o.unbound {
+		d.unbound[clusterRole] = p
+	}
+	state := d.state(w.organisation.Spec.Suspend, o.problems, failure)
+	status := d.status(w, state, countBindings(w, o))
+	if equality.Semantic.DeepEqual(status, w.organisation.Status) {
+		return nil
+	}
+	changed := w.organisation.DeepCopy()
+	changed.Status = status
+	return client.IgnoreNotFound(r.client.Status().Patch(ctx, changed, client.MergeFrom(w.organisation)))
+}
+
+// countBindings is how many RoleBindings the Organisation has after the pass.
+func countBindings(w *world, o *outcome) int {
+	count := len(w.bindings)
+	for i := range o.done {
+		switch {
+		case o.done[i].Existing == nil:
+			count++
+		case len(o.done[i].Subjects) == 0:
+			count--
+		}
+	}
+	return count
+}
+
+// settle has the statuses of those Members brought up to date that say something else than what now stands. Those
+// whose access could not be written yet wait for the pass that does it.
+func (r *Reconciler) settle(w *world, d *decision, o *outcome) {
+	var terms *access.Terms
+	if w.organisation != nil {
+		terms = access.NewTerms(w.organisation, r.settings.naming)
+	}
+	for i := range d.members {
+		j := &d.members[i]
+		if who := j.verdict.Subject; who != nil {
+			if _, failed := o.failed[*who]; failed {
+				continue
+			}
+		}
+		s := member.Settlement{
+			Namespace: j.member.Namespace, Name: j.member.Name, UID: j.member.UID, Generation: j.member.Generation,
+			State: d.explain(j, terms, o.foreign), Subject: j.verdict.Subject, KubernetesRole: j.verdict.KubernetesRole(),
+		}
+		if !s.Stands(j.member) {
+			r.settler.Settle(s)
+		}
+	}
+}
+
+// wakeUp is how long to wait when nothing happens; 0: for ever.
+func wakeUp(now, until time.Time, retry time.Duration) time.Duration {
+	if until.IsZero() {
+		return retry
+	}
+	wait := min(max(until.Sub(now), time.Millisecond), maxWait)
+	if retry == 0 {
+		return wait
+	}
+	return min(wait, retry)
+}
+
+// organisationName is the Organisation whose home namespace has that name; false for any other namespace.
+func organisationName(namespace string) (string, bool) {
+	const prefix = enrolv1alpha1.HomeNamespacePrefix
+	if len(namespace) <= len(prefix) || namespace[:len(prefix)] != prefix {
+		return "", false
+	}
+	return namespace[len(prefix):], true
+}

@@ -1,0 +1,114 @@
+package organisation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+)
+
+// Names of the cache's indexes.
+const (
+	// indexSlug finds Organisations by the slug that they ask for.
+	indexSlug = "slug"
+	// indexClusterRole finds Organisations by the ClusterRoles that they map to.
+	indexClusterRole = "clusterRole"
+	// anyClusterRole in that index finds those that map anything at all. It is no name of a ClusterRole.
+	anyClusterRole = "%"
+	// indexOrganisation finds Namespaces and RoleBindings by the Organisation that their label names.
+	indexOrganisation = "organisation"
+)
+
+// world is all that a pass looks at. What it points to belongs to the cache and must not be changed.
+type world struct {
+	name string
+	// organisation is nil when there is none, or one that is being deleted.
+	organisation *enrolv1alpha1.Organisation
+	// rivals are all Organisations that ask for the same slug, this one included.
+	rivals []enrolv1alpha1.Organisation
+	// home is the namespace org-<name>, whoever made it; nil when there is none.
+	home *corev1.Namespace
+	// projects are the namespaces that are labelled as the Organisation's.
+	projects []corev1.Namespace
+	members  []enrolv1alpha1.Member
+	// bindings are the RoleBindings that are labelled as Enrol's for the Organisation.
+	bindings []rbacv1.RoleBinding
+	// missing are the mapped ClusterRoles that do not exist.
+	missing []string
+	now     time.Time
+}
+
+// gather reads the world from the cache. An error leaves nothing to decide from: a part that is missing would look
+// like access that is no longer wanted.
+func (r *Reconciler) gather(ctx context.Context, name string) (*world, error) {
+	w := &world{name: name, now: r.clock.Now()}
+	organisation := &enrolv1alpha1.Organisation{}
+	err := r.client.Get(ctx, types.NamespacedName{Name: name}, organisation)
+	switch {
+	case err == nil && organisation.DeletionTimestamp.IsZero():
+		w.organisation = organisation
+	case client.IgnoreNotFound(err) != nil:
+		return nil, fmt.Errorf("reading the Organisation: %w", err)
+	}
+	if w.organisation != nil {
+		if err := r.gatherRivals(ctx, w); err != nil {
+			return nil, err
+		}
+	}
+
+	homeName := enrolv1alpha1.HomeNamespacePrefix + name
+	home := &corev1.Namespace{}
+	if err := r.client.Get(ctx, types.NamespacedName{Name: homeName}, home); err == nil {
+		w.home = home
+	} else if !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("reading the home namespace: %w", err)
+	}
+
+	var projects corev1.NamespaceList
+	if err := r.client.List(ctx, &projects, client.MatchingFields{indexOrganisation: name}); err != nil {
+		return nil, fmt.Errorf("listing the projects: %w", err)
+	}
+	w.projects = projects.Items
+
+	// Not waiting for one's own writes: those to Members are statuses only, and there may be thousands on their way.
+	var members enrolv1alpha1.MemberList
+	if err := r.client.List(ctx, &members, client.InNamespace(homeName), client.DisableReadYourWritesConsistency); err != nil {
+		return nil, fmt.Errorf("listing the Members: %w", err)
+	}
+	w.members = members.Items
+
+	var bindings rbacv1.RoleBindingList
+	if err := r.client.List(ctx, &bindings, client.MatchingFields{indexOrganisation: name}); err != nil {
+		return nil, fmt.Errorf("listing the RoleBindings: %w", err)
+	}
+	w.bindings = bindings.Items
+	return w, nil
+}
+
+func (r *Reconciler) gatherRivals(ctx context.Context, w *world) error {
+	var rivals enrolv1alpha1.OrganisationList
+	if err := r.client.List(ctx, &rivals, client.MatchingFields{indexSlug: w.organisation.Slug()}); err != nil {
+		return fmt.Errorf("listing the Organisations of the slug: %w", err)
+	}
+	w.rivals = rivals.Items
+	for _, mapping := range w.organisation.Spec.KubernetesRoles {
+		clusterRole := &metav1.PartialObjectMetadata{}
+		clusterRole.SetGroupVersionKind(rbacv1.SchemeGroupVersion.WithKind("ClusterRole"))
+		err := r.client.Get(ctx, types.NamespacedName{Name: mapping.ClusterRole}, clusterRole)
+		switch {
+		case apierrors.IsNotFound(err):
+			w.missing = append(w.missing, mapping.ClusterRole)
+		case err != nil:
+			return fmt.Errorf("reading ClusterRole %s: %w", mapping.ClusterRole, err)
+		}
+	}
+	return nil
+}
