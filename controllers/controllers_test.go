@@ -3,11 +3,9 @@ package controllers_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"testing"
 
-	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -25,8 +23,10 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 func run(m *testing.M) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	return testenv.RunWith(m, &environment, func() (stop func() error, err error) {
+		if err := environment.BindPlatformTeam(platform); err != nil {
+			return nil, err
+		}
 		config, err := environment.ServiceAccountConfig(ctx, testenv.SystemNamespace, testenv.OperatorServiceAccount)
 		if err != nil {
 			return nil, err

@@ -31,26 +31,26 @@ const (
 
 // outcome is what became of a plan.
 type outcome struct {
-	mu sync.Mutex
-	// current is what each RoleBinding written in this pass is now, nil when it was deleted.
-	current map[types.NamespacedName]*rbacv1.RoleBinding
+	// done are the writes that were made.
+	done []binding.Write
 	// problems that somebody has to put right, and the ClusterRoles and subjects that they keep from being bound.
 	problems []problem
 	unbound  map[string]problem
 	foreign  map[subject.Subject]problem
 	// failed are subjects whose writes have to be tried again.
 	failed map[subject.Subject]struct{}
+	// overtaken is true when somebody else's write came in between.
+	overtaken bool
+	// held says which RoleBinding is not made again yet, and why; "" for none.
+	held string
 	// retry is when to try again what nothing else will bring back; 0: never.
 	retry time.Duration
 	// errs are unexpected.
 	errs []error
-	// done are the writes that were made.
-	done []binding.Write
 }
 
-func newOutcome() *outcome {
-	return &outcome{
-		current: map[types.NamespacedName]*rbacv1.RoleBinding{},
+func newOutcome() outcome {
+	return outcome{
 		unbound: map[string]problem{},
 		foreign: map[subject.Subject]problem{},
 		failed:  map[subject.Subject]struct{}{},
@@ -104,8 +104,10 @@ func (r *Reconciler) prepareHome(ctx context.Context, w *world, state homeState)
 
 // apply carries a plan out, phase by phase, each phase's writes side by side. A write that fails does not keep the
 // others from being made.
-func (r *Reconciler) apply(ctx context.Context, owner binding.Owner, plan *binding.Plan) *outcome {
-	o := newOutcome()
+func (r *Reconciler) apply(ctx context.Context, owner binding.Owner, plan *binding.Plan) outcome {
+	a := &application{
+		Reconciler: r, owner: owner, outcome: newOutcome(), current: map[types.NamespacedName]*rbacv1.RoleBinding{},
+	}
 	for _, writes := range plan {
 		var group sync.WaitGroup
 		slots := make(chan struct{}, parallelWrites)
@@ -113,72 +115,86 @@ func (r *Reconciler) apply(ctx context.Context, owner binding.Owner, plan *bindi
 			slots <- struct{}{}
 			group.Go(func() {
 				defer func() { <-slots }()
-				r.applyOne(ctx, owner, &writes[i], o)
+				a.carryOut(ctx, &writes[i])
 			})
 		}
 		group.Wait()
 	}
-	return o
+	return a.outcome
 }
 
-func (r *Reconciler) applyOne(ctx context.Context, owner binding.Owner, w *binding.Write, o *outcome) {
-	key := types.NamespacedName{Namespace: w.Place.Namespace, Name: w.Name(owner)}
-	if w.Existing == nil {
-		if wait := r.backOff(key); wait > 0 {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.again(wait)
-			o.fail(w)
-			return
-		}
-	}
-	o.mu.Lock()
-	if written, ok := o.current[key]; ok && w.Existing != nil {
-		w.Existing = written
-	}
-	o.mu.Unlock()
+// application is a plan being carried out.
+type application struct {
+	*Reconciler
+	owner binding.Owner
 
-	result, err := r.write(ctx, owner, w)
-	if err != nil {
-		r.excuse(ctx, owner, w, key, err, o)
+	mu sync.Mutex
+	// current is what each RoleBinding written in this pass is now, nil when it was deleted.
+	current map[types.NamespacedName]*rbacv1.RoleBinding
+	outcome outcome
+}
+
+func (a *application) carryOut(ctx context.Context, w *binding.Write) {
+	key := types.NamespacedName{Namespace: w.Place.Namespace, Name: w.Name(a.owner)}
+	if wait := a.backOff(key); w.Existing == nil && wait > 0 {
+		a.hold(w, key, wait)
 		return
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.current[key] = result
-	o.done = append(o.done, *w)
+	a.mu.Lock()
+	if written, ok := a.current[key]; ok && w.Existing != nil {
+		w.Existing = written
+	}
+	a.mu.Unlock()
+
+	result, err := a.write(ctx, w)
+	if err != nil {
+		a.excuse(ctx, w, key, err)
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.current[key] = result
+	a.outcome.done = append(a.outcome.done, *w)
+}
+
+// hold puts off a write.
+func (a *application) hold(w *binding.Write, key types.NamespacedName, wait time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.outcome.again(wait)
+	a.outcome.fail(w)
+	a.outcome.held = fmt.Sprintf("somebody keeps deleting RoleBinding %s: it is made again after a while", key)
 }
 
 // write makes one write and returns what is there afterwards.
-func (r *Reconciler) write(ctx context.Context, owner binding.Owner, w *binding.Write) (*rbacv1.RoleBinding, error) {
+func (a *application) write(ctx context.Context, w *binding.Write) (*rbacv1.RoleBinding, error) {
 	switch {
 	case w.Existing == nil:
-		created := owner.Object(w.Place, w.Number, w.Subjects)
-		return created, r.client.Create(ctx, created)
+		created := a.owner.Object(w.Place, w.Number, w.Subjects)
+		return created, a.client.Create(ctx, created)
 	case len(w.Subjects) == 0:
 		precondition := client.Preconditions{UID: &w.Existing.UID}
-		return nil, client.IgnoreNotFound(r.client.Delete(ctx, w.Existing, precondition))
+		return nil, client.IgnoreNotFound(a.client.Delete(ctx, w.Existing, precondition))
 	default:
 		// With the resourceVersion of what was decided on: somebody else's write in between fails this one.
 		changed := w.Existing.DeepCopy()
-		owner.Adjust(changed, w.Subjects)
-		return changed, r.client.Update(ctx, changed)
+		a.owner.Adjust(changed, w.Subjects)
+		return changed, a.client.Update(ctx, changed)
 	}
 }
 
 // excuse sorts out a failed write: settled by the world, to be put right by somebody, to be tried again, or unexpected.
-func (r *Reconciler) excuse(
-	ctx context.Context, owner binding.Owner, w *binding.Write, key types.NamespacedName, err error, o *outcome,
-) {
+func (a *application) excuse(ctx context.Context, w *binding.Write, key types.NamespacedName, err error) {
 	var found problem
 	switch {
 	case apierrors.IsAlreadyExists(err):
-		found, err = r.foreignBinding(ctx, owner, key)
+		found, err = a.foreignBinding(ctx, key)
 	case apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		found, err = r.forbidden(ctx, w.Place.ClusterRole, err)
+		found, err = a.forbidden(ctx, w.Place.ClusterRole, err)
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o := &a.outcome
 	switch {
 	case found.reason == enrolv1alpha1.ReasonBindingNotOurs:
 		o.problems = append(o.problems, found)
@@ -190,10 +206,11 @@ func (r *Reconciler) excuse(
 		o.problems = append(o.problems, found)
 		o.unbound[w.Place.ClusterRole] = found
 		o.again(foreignRetry)
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), apierrors.IsNotFound(err):
-		// The namespace is going or has gone, and the access in it with it. Its own event brings the next pass.
-	case errors.Is(err, errStale), apierrors.IsConflict(err):
+	case errors.Is(err, errStale), apierrors.IsConflict(err), apierrors.IsNotFound(err),
+		apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		// Somebody else wrote it, or its namespace is going or has gone: the next pass knows.
 		o.again(staleRetry)
+		o.overtaken = true
 		o.fail(w)
 	default:
 		o.errs = append(o.errs, fmt.Errorf("writing RoleBinding %s: %w", key, err))
@@ -205,50 +222,48 @@ func (r *Reconciler) excuse(
 var errStale = errors.New("the cache is behind")
 
 // foreignBinding looks, past the cache, at what has a name that should have been free.
-func (r *Reconciler) foreignBinding(
-	ctx context.Context, owner binding.Owner, key types.NamespacedName,
-) (problem, error) {
+func (a *application) foreignBinding(ctx context.Context, key types.NamespacedName) (problem, error) {
 	existing := &rbacv1.RoleBinding{}
-	if err := r.reader.Get(ctx, key, existing); err != nil {
+	if err := a.reader.Get(ctx, key, existing); err != nil {
 		if apierrors.IsNotFound(err) {
 			return problem{}, errStale
 		}
 		return problem{}, err
 	}
-	if !owner.Owns(existing) {
+	if !a.owner.Owns(existing) {
 		return problem{enrolv1alpha1.ReasonBindingNotOurs, fmt.Sprintf(
 			"RoleBinding %s was made by somebody else and is left alone: delete or rename it", key)}, nil
 	}
-	if existing.Labels[enrolv1alpha1.LabelOrganisation] != owner.Name ||
+	if existing.Labels[enrolv1alpha1.LabelOrganisation] != a.owner.Name ||
 		existing.Labels[enrolv1alpha1.LabelManagedBy] != enrolv1alpha1.ManagedBy {
-		return problem{}, r.relabel(ctx, owner, existing)
+		return problem{}, a.relabel(ctx, existing)
 	}
 	return problem{}, errStale
 }
 
 // relabel brings back into sight a binding of ours that somebody took the labels from.
-func (r *Reconciler) relabel(ctx context.Context, owner binding.Owner, existing *rbacv1.RoleBinding) error {
+func (a *application) relabel(ctx context.Context, existing *rbacv1.RoleBinding) error {
 	var subjects []subject.Subject
 	for _, s := range existing.Subjects {
 		if who, ok := subject.FromRBAC(s); ok {
 			subjects = append(subjects, who)
 		}
 	}
-	owner.Adjust(existing, subjects)
-	if err := r.client.Update(ctx, existing); err != nil {
+	a.owner.Adjust(existing, subjects)
+	if err := a.client.Update(ctx, existing); err != nil {
 		return err
 	}
 	return errStale
 }
 
 // forbidden asks whether a refusal is for want of the right to bind the ClusterRole.
-func (r *Reconciler) forbidden(ctx context.Context, clusterRole string, refusal error) (problem, error) {
+func (a *application) forbidden(ctx context.Context, clusterRole string, refusal error) (problem, error) {
 	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 		ResourceAttributes: &authorizationv1.ResourceAttributes{
 			Group: rbacv1.GroupName, Resource: "clusterroles", Verb: "bind", Name: clusterRole,
 		},
 	}}
-	if err := r.client.Create(ctx, review, client.DisableReadYourWritesConsistency); err != nil {
+	if err := a.client.Create(ctx, review, client.DisableReadYourWritesConsistency); err != nil {
 		return problem{}, errors.Join(refusal, err)
 	}
 	if review.Status.Allowed {

@@ -258,9 +258,9 @@ var severity = []string{
 // maxProblems bounds how many problems a message names.
 const maxProblems = 10
 
-// state is what the Organisation's conditions say after its bindings were written, with these outcomes.
-func (d *decision) state(suspended bool, found []problem, failure error) condition.State {
-	problems := slices.Concat(d.problems, found)
+// state is what the Organisation's conditions say after its bindings were written, with that outcome.
+func (d *decision) state(suspended bool, o *outcome, failure error) condition.State {
+	problems := slices.Concat(d.problems, o.problems)
 	slices.SortStableFunc(problems, func(a, b problem) int {
 		return cmp.Compare(slices.Index(severity, a.reason), slices.Index(severity, b.reason))
 	})
@@ -277,6 +277,8 @@ func (d *decision) state(suspended bool, found []problem, failure error) conditi
 		return condition.Stalled(problems[0].reason, strings.Join(messages, "; "))
 	case failure != nil:
 		return condition.InProgress(enrolv1alpha1.ReasonProgressing, failure.Error())
+	case o.held != "":
+		return condition.InProgress(enrolv1alpha1.ReasonProgressing, o.held)
 	case d.home == homeTerminating:
 		return condition.InProgress(enrolv1alpha1.ReasonNamespaceTerminating,
 			"the home namespace is being deleted, and is made again when it has gone")

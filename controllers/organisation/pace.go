@@ -73,5 +73,6 @@ func (p *pace) wait(organisation string, u urgency) time.Duration {
 	if !known {
 		return first
 	}
-	return max(first, next-p.clock.Now().Sub(last))
+	// Bounded, should the clock have been set back.
+	return max(first, min(next, next-p.clock.Now().Sub(last)))
 }

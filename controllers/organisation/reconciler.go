@@ -82,18 +82,18 @@ func (r *Reconciler) prepare(ctx context.Context, w *world, d *decision) error {
 }
 
 // writeStatus writes the Organisation's status, once, if it changed.
-func (r *Reconciler) writeStatus(ctx context.Context, w *world, d *decision, o *outcome, failure error) error {
+func (r *Reconciler) writeStatus(ctx context.Context, w *world, d *decision, o outcome, failure error) error {
 	if w.organisation == nil {
 		return nil
 	}
-	if failure == nil && len(o.failed) > 0 {
-		// Overtaken by somebody else's write: the pass that follows in a moment has something to say.
+	if failure == nil && o.overtaken {
+		// The pass that follows in a moment has something to say.
 		return nil
 	}
 	for clusterRole, p := range o.unbound {
 		d.unbound[clusterRole] = p
 	}
-	state := d.state(w.organisation.Spec.Suspend, o.problems, failure)
+	state := d.state(w.organisation.Spec.Suspend, &o, failure)
 	status := d.status(w, state, countBindings(w, o))
 	if equality.Semantic.DeepEqual(status, w.organisation.Status) {
 		return nil
@@ -104,7 +104,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, w *world, d *decision, o *
 }
 
 // countBindings is how many RoleBindings the Organisation has after the pass.
-func countBindings(w *world, o *outcome) int {
+func countBindings(w *world, o outcome) int {
 	count := len(w.bindings)
 	for i := range o.done {
 		switch {
@@ -119,7 +119,7 @@ func countBindings(w *world, o *outcome) int {
 
 // settle has the statuses of those Members brought up to date that say something else than what now stands. Those
 // whose access could not be written yet wait for the pass that does it.
-func (r *Reconciler) settle(w *world, d *decision, o *outcome) {
+func (r *Reconciler) settle(w *world, d *decision, o outcome) {
 	var terms *access.Terms
 	if w.organisation != nil {
 		terms = access.NewTerms(w.organisation, r.settings.naming)

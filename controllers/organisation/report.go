@@ -29,7 +29,7 @@ const (
 
 // report says in events what a pass did: what was given once on the Organisation, since 10,000 events would cost more
 // than the bindings; what was taken away on each Member.
-func (r *Reconciler) report(w *world, d *decision, o *outcome) {
+func (r *Reconciler) report(w *world, d *decision, o outcome) {
 	if w.organisation == nil {
 		return
 	}

@@ -2,8 +2,6 @@
 package access
 
 import (
-	"slices"
-
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/subject"
 )
@@ -99,16 +97,6 @@ func (t *Terms) addRole(r enrolv1alpha1.Role) {
 // ClusterRole is what a Kubernetes role is bound as, "" for none.
 func (t *Terms) ClusterRole(kubernetesRole enrolv1alpha1.KubernetesRole) string {
 	return t.clusterRoles[kubernetesRole]
-}
-
-// Remapped are the ClusterRoles that stand in for others, sorted.
-func (t *Terms) Remapped() []string {
-	var names []string
-	for _, mapping := range t.organisation.Spec.KubernetesRoles {
-		names = append(names, mapping.ClusterRole)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // Rank orders ClusterRoles that are bound in the same namespace by what they allow. One that the terms do not know

@@ -61,7 +61,17 @@ func (p *Plan) add(w Write) { p[w.Phase] = append(p[w.Phase], w) }
 //
 // A subject stays in its shard; new ones fill the last shard, then room in earlier ones, then new shards.
 func Make(owner Owner, existing []*rbacv1.RoleBinding, wanted Wanted, rank func(clusterRole string) int) *Plan {
-	m := maker{owner: owner, wanted: wanted, rank: rank, plan: &Plan{}, shards: map[Place][]shard{}}
+	return makeSized(owner, existing, wanted, rank, ShardSize)
+}
+
+// makeSized is Make for tests, which want shards that fill up.
+func makeSized(
+	owner Owner, existing []*rbacv1.RoleBinding, wanted Wanted, rank func(string) int, shardSize int,
+) *Plan {
+	m := maker{
+		owner: owner, wanted: wanted, rank: rank, shardSize: shardSize,
+		plan: &Plan{}, shards: map[Place][]shard{},
+	}
 	for _, b := range existing {
 		m.sort(b)
 	}
@@ -86,8 +96,10 @@ type maker struct {
 	owner  Owner
 	wanted Wanted
 	rank   func(string) int
-	plan   *Plan
-	shards map[Place][]shard
+	// shardSize is how many subjects a shard has at most.
+	shardSize int
+	plan      *Plan
+	shards    map[Place][]shard
 }
 
 // shard is a RoleBinding on its way to what is wanted.
@@ -136,7 +148,7 @@ func (m *maker) planPlace(place Place, shards []shard) {
 		slices.SortFunc(missing, func(a, b subject.Subject) int {
 			return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 		})
-		shards = fill(shards, missing)
+		shards = m.fill(shards, missing)
 	}
 	for i := range shards {
 		m.planShard(place, &shards[i])
@@ -153,7 +165,7 @@ func (m *maker) sift(place Place, s *shard, wanted, placed Subjects) {
 		switch {
 		case !known:
 			// Somebody added it. It is no subject that can be carried on, so it goes with the next write.
-		case isWanted && !isPlaced && len(s.kept) < ShardSize:
+		case isWanted && !isPlaced && len(s.kept) < m.shardSize:
 			s.kept = append(s.kept, who)
 			placed[who] = struct{}{}
 		case isWanted || m.compensated(place, who):
@@ -178,9 +190,9 @@ func (m *maker) compensated(lost Place, who subject.Subject) bool {
 }
 
 // fill finds room for the missing.
-func fill(shards []shard, missing []subject.Subject) []shard {
+func (m *maker) fill(shards []shard, missing []subject.Subject) []shard {
 	put := func(s *shard) {
-		n := min(max(ShardSize-s.size(), 0), len(missing))
+		n := min(max(m.shardSize-s.size(), 0), len(missing))
 		s.added = append(s.added, missing[:n]...)
 		missing = missing[n:]
 	}
@@ -206,11 +218,6 @@ func (m *maker) planShard(place Place, s *shard) {
 	w := Write{Place: place, Number: s.number, Existing: s.existing, Added: s.added, Revoked: s.revoked}
 	w.Subjects = slices.Concat(s.kept, s.added)
 	switch {
-	case len(s.revoked) > 0 && len(s.surplus) > 0:
-		first := w
-		first.Phase, first.Subjects = Revoke, slices.Concat(w.Subjects, s.surplus)
-		m.plan.add(first)
-		w.Phase, w.Added, w.Revoked = Tidy, nil, nil
 	case len(s.revoked) > 0:
 		w.Phase = Revoke
 	case len(s.added) > 0:
@@ -219,6 +226,12 @@ func (m *maker) planShard(place Place, s *shard) {
 		return
 	default:
 		w.Phase = Tidy
+	}
+	if w.Phase != Tidy && len(s.surplus) > 0 {
+		first := w
+		first.Subjects = slices.Concat(w.Subjects, s.surplus)
+		m.plan.add(first)
+		w.Phase, w.Added, w.Revoked = Tidy, nil, nil
 	}
 	m.plan.add(w)
 }

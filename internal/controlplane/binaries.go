@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ func Root() (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", fmt.Errorf("no folder with a PROJECT file above the working directory")
+			return "", errors.New("no folder with a PROJECT file above the working directory")
 		}
 		dir = parent
 	}

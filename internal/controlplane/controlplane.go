@@ -12,7 +12,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,7 +78,7 @@ func Start(ctx context.Context, options Options) (_ *ControlPlane, err error) {
 	}()
 	ports := []*int{&options.Port, &options.EtcdPort, &options.EtcdPeerPort}
 	for i, name := range []string{"kube-apiserver", "etcd", "etcd (peers)"} {
-		if *ports[i], err = reserve(name, *ports[i]); err != nil {
+		if *ports[i], err = FreePort(ctx, name, *ports[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -108,13 +110,13 @@ func Open(dir string) (*ControlPlane, error) {
 
 // Stop ends all processes, last started first.
 func (c *ControlPlane) Stop() {
-	for i := len(c.processes) - 1; i >= 0; i-- {
-		c.processes[i].Stop(stopGrace)
+	for _, p := range slices.Backward(c.processes) {
+		p.Stop(stopGrace)
 	}
 	c.processes = nil
 }
 
-// Failed returns a channel per process that is closed when it ends, and the process for asking why.
+// Processes are the programs that run, in the order of their start.
 func (c *ControlPlane) Processes() []*process.Process { return c.processes }
 
 // Admin is a client configuration that may do everything: for setting up, never for what is under test.
@@ -123,6 +125,22 @@ func (c *ControlPlane) Admin() *rest.Config { return rest.CopyConfig(c.admin) }
 // AdminKubeconfig is the same as a kubeconfig.
 func (c *ControlPlane) AdminKubeconfig() ([]byte, error) {
 	return c.Kubeconfig(c.URL(), adminUser, adminGroup)
+}
+
+// Kubectl runs kubectl with a kubeconfig file and returns when it has ended; an error has what it printed last.
+func (c *ControlPlane) Kubectl(ctx context.Context, kubeconfig string, args ...string) error {
+	path, err := Binary("kubectl")
+	if err != nil {
+		return err
+	}
+	// A cache of its own: the one in the home folder may be of an earlier control plane on this port.
+	options := []string{"--kubeconfig=" + kubeconfig, "--cache-dir=" + filepath.Join(c.dir, "kubectl-cache")}
+	p, err := process.Start("kubectl "+strings.Join(args, " "), filepath.Join(c.dir, "logs", "kubectl-"+args[0]+".log"),
+		path, append(options, args...)...)
+	if err != nil {
+		return err
+	}
+	return p.Wait(ctx)
 }
 
 // URL is where the API server answers.
@@ -293,7 +311,7 @@ func (c *ControlPlane) startControllerManager(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return poll(ctx, p, func(ctx context.Context) error {
+	return c.poll(ctx, p, func(ctx context.Context) error {
 		view, err := client.RbacV1().ClusterRoles().Get(ctx, "view", metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -324,7 +342,7 @@ func (c *ControlPlane) waitReady(ctx context.Context, p *process.Process) error 
 	if err != nil {
 		return err
 	}
-	return poll(ctx, p, func(ctx context.Context) error {
+	return c.poll(ctx, p, func(ctx context.Context) error {
 		var code int
 		client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).StatusCode(&code)
 		if code != http.StatusOK {
@@ -334,12 +352,15 @@ func (c *ControlPlane) waitReady(ctx context.Context, p *process.Process) error 
 	})
 }
 
-// poll calls ready until it returns nil, the process ends or the context does.
-func poll(ctx context.Context, p *process.Process, ready func(context.Context) error) error {
+// poll calls ready until it returns nil, any process ends or the context does: an API server without its etcd would be
+// waited for in vain.
+func (c *ControlPlane) poll(ctx context.Context, p *process.Process, ready func(context.Context) error) error {
 	var last error
 	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		if err := p.Err(); err != nil {
-			return false, err
+		for _, running := range c.processes {
+			if err := running.Err(); err != nil {
+				return false, err
+			}
 		}
 		last = ready(ctx)
 		return last == nil, nil
@@ -350,10 +371,10 @@ func poll(ctx context.Context, p *process.Process, ready func(context.Context) e
 	return err
 }
 
-// reserve finds a free port, or checks that the wanted one is free. The port is let go again at once: the server
-// that is started next takes it.
-func reserve(name string, port int) (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+// FreePort finds a free port on 127.0.0.1, or checks that the wanted one is free; name says for what. The port is let go
+// again at once: the server that is started next takes it.
+func FreePort(ctx context.Context, name string, port int) (int, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:"+strconv.Itoa(port))
 	if err != nil {
 		return 0, fmt.Errorf("port %d for %s is taken (is Enrol running already?): %w", port, name, err)
 	}

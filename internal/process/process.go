@@ -3,6 +3,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -81,6 +82,20 @@ func (p *Process) Err() error {
 		cause = errors.New("exit status 0")
 	}
 	return fmt.Errorf("%s ended: %w; the end of %s:\n%s", p.Name, cause, p.LogFile, tail(p.LogFile, 10))
+}
+
+// Wait waits for the child to end and returns nil if it succeeded. If ctx is done first, the child is killed.
+func (p *Process) Wait(ctx context.Context) error {
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		p.Kill()
+		return fmt.Errorf("waiting for %s: %w", p.Name, context.Cause(ctx))
+	}
+	if p.err == nil {
+		return nil
+	}
+	return p.Err()
 }
 
 // Stop asks the child to end, waits up to grace, then kills it. It returns when the child has gone.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -27,6 +28,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/controlplane"
@@ -61,6 +63,8 @@ type Environment struct {
 // Start starts the control plane and installs Enrol as a user would, by `kubectl apply -k`. The operator is not
 // started. Call Stop at the end.
 func Start(ctx context.Context) (*Environment, error) {
+	// What clients and controllers log is not what tests look at.
+	log.SetLogger(logr.Discard())
 	dir, err := os.MkdirTemp(memoryFolder(), "enrol-test-")
 	if err != nil {
 		return nil, err
@@ -222,6 +226,20 @@ func (e *Environment) Kubectl(args ...string) (string, error) {
 		return "", fmt.Errorf("kubectl %v: %w: %s", args, err, out)
 	}
 	return string(out), nil
+}
+
+// BindPlatformTeam makes somebody the platform team: may do everything with Enrol's kinds, and make namespaces.
+func (e *Environment) BindPlatformTeam(user string) error {
+	for _, args := range [][]string{
+		{"create", "clusterrolebinding", "platform-enrol", "--clusterrole=enrol:platform", "--user=" + user},
+		{"create", "clusterrole", "platform-namespaces", "--resource=namespaces", "--verb=get,list,create,update,patch,delete"},
+		{"create", "clusterrolebinding", "platform-namespaces", "--clusterrole=platform-namespaces", "--user=" + user},
+	} {
+		if _, err := e.Kubectl(args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // AdminClient may do everything: for setting up and looking, never for what is under test.
