@@ -150,10 +150,10 @@ type Group struct {
 
 // KubernetesRoleMapping binds a ClusterRole in the place of the one that is named like the Kubernetes role.
 type KubernetesRoleMapping struct {
-	// name of the Kubernetes role.
+	// name of the Kubernetes role: cluster-admin, edit or view.
 	//
 	// +required
-	// +kubebuilder:validation:Enum=cluster-admin;edit;view
+	// +kubebuilder:validation:MinLength=1
 	Name KubernetesRole `json:"name,omitempty"`
 
 	// clusterRole is bound in its place. The operator must be allowed to bind it; it must not be one of Kubernetes'
@@ -313,7 +313,7 @@ type MailCount struct {
 // +kubebuilder:printcolumn:name="Namespace",type=string,priority=1,JSONPath=`.status.namespace`
 // +kubebuilder:printcolumn:name="Bindings",type=integer,priority=1,JSONPath=`.status.bindings`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=='Ready')].message`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 59 && !self.metadata.name.contains('.')",message="metadata.name must be a DNS label of at most 59 characters, as org-<name> names the home namespace"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || (self.metadata.name.size() <= 59 && !self.metadata.name.contains('.'))",optionalOldSelf=true,message="metadata.name must be a DNS label of at most 59 characters, as org-<name> names the home namespace"
 type Organisation struct {
 	metav1.TypeMeta `json:",inline"`
 

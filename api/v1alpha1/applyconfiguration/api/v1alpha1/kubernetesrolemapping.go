@@ -11,7 +11,7 @@ import (
 //
 // KubernetesRoleMapping binds a ClusterRole in the place of the one that is named like the Kubernetes role.
 type KubernetesRoleMappingApplyConfiguration struct {
-	// name of the Kubernetes role.
+	// name of the Kubernetes role: cluster-admin, edit or view.
 	Name *apiv1alpha1.KubernetesRole `json:"name,omitempty"`
 	// clusterRole is bound in its place. The operator must be allowed to bind it; it must not be one of Kubernetes'
 	// own (system:...) or of Enrol's (enrol:...).
