@@ -34,6 +34,7 @@ func TestRolesGiveWhatTheTableSays(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := f.as(tc.user)
 			p.await(at(memberList, f.home()), tc.lists)
 			p.await(at(inviting, f.home()), tc.manages)

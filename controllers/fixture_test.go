@@ -34,6 +34,7 @@ var counter atomic.Int32
 
 // newFixture prepares names that no other test has. Nothing is made yet.
 func newFixture(t *testing.T) *fixture {
+	t.Helper()
 	return &fixture{
 		TB: t, name: fmt.Sprintf("o%d", counter.Add(1)),
 		platform: environment.As(t, platform), admin: environment.AdminClient(t),
@@ -42,6 +43,7 @@ func newFixture(t *testing.T) *fixture {
 
 // newOrganisation makes an Organisation with an owner and one project.
 func newOrganisation(t *testing.T, changes ...func(*enrolv1alpha1.OrganisationSpec)) *fixture {
+	t.Helper()
 	f := newFixture(t)
 	f.organise(changes...)
 	f.project("web")

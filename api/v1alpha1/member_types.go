@@ -41,7 +41,6 @@ type MemberSpec struct {
 	// projects in which the Kubernetes role holds; ["*"] stands for all. Left out or empty: none.
 	//
 	// +optional
-	// +listType=atomic
 	Projects Projects `json:"projects,omitempty"`
 
 	// groups of the Organisation that the member is in. Left out: none.

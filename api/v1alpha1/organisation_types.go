@@ -144,7 +144,6 @@ type Group struct {
 	// projects in which Members in the group get it; ["*"] stands for all. Left out or empty: none.
 	//
 	// +optional
-	// +listType=atomic
 	Projects Projects `json:"projects,omitempty"`
 }
 

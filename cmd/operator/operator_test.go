@@ -243,6 +243,23 @@ func TestTheLeaderIsKilledInABurst(t *testing.T) {
 		t.Errorf("a restart and one Member more wrote %d objects: %s", changed, cmp.Diff(before, after))
 	}
 	third.Stop(10 * time.Second)
+
+	// Bindings that lose their Organisation while nobody looks do not outlive the next start.
+	if err := c.platform.Delete(t.Context(), &enrolv1alpha1.Organisation{ObjectMeta: metav1.ObjectMeta{Name: c.name}},
+		client.PropagationPolicy(metav1.DeletePropagationOrphan)); err != nil {
+		t.Fatal(err)
+	}
+	start(t)
+	testenv.Eventually(t, func() error {
+		var bindings rbacv1.RoleBindingList
+		if err := c.admin.List(t.Context(), &bindings, client.InNamespace(c.name+"-web")); err != nil {
+			return err
+		}
+		if len(bindings.Items) > 0 {
+			return fmt.Errorf("%d RoleBindings are left", len(bindings.Items))
+		}
+		return nil
+	})
 }
 
 // The API server is away for a minute. An operator that leads gives up by then, as it must, and is started again.

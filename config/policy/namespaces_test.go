@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"testing"
 
@@ -140,9 +141,7 @@ func TestNamespaceLabels(t *testing.T) {
 				waitFor(t, asLocal, testenv.Access{Verb: "update", Resource: "namespaces", Namespace: n.Name, Name: n.Name})
 				version := n.ResourceVersion
 				n.Labels = map[string]string{corev1.LabelMetadataName: n.Name}
-				for key, value := range tc.after {
-					n.Labels[key] = value
-				}
+				maps.Copy(n.Labels, tc.after)
 				checkAnswer(t, tc.reason, update(context.Background(), clients[tc.as], n), tc.want)
 				if len(tc.want) > 0 {
 					checkUnchanged(t, tc.reason, n, version)

@@ -3,6 +3,7 @@ package rbac_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -126,6 +127,7 @@ func TestRoles(t *testing.T) {
 		"Operator": {reason: "The operator has what it needs; the policies narrow it further.", client: environment.ClientFor(t, config), want: operator(nil)},
 		"OperatorAtHome": {reason: "In its own namespace it elects a leader.", client: environment.ClientFor(t, config), namespace: testenv.SystemNamespace, want: operator(map[string]string{
 			"coordination.k8s.io/leases": "create", "coordination.k8s.io/leases:enrol-operator": "get update patch create",
+			"/events": "create patch",
 		})},
 	}
 	for name, tc := range cases {
@@ -157,7 +159,7 @@ func TestRoles(t *testing.T) {
 				if want := strings.Fields(tc.want[thing]); len(want) > 0 {
 					testenv.Eventually(t, func() error { return must(ctx, tc.client, access(want[0], thing, tc.namespace)) })
 				}
-				for _, verb := range strings.Fields(verbs) {
+				for verb := range strings.FieldsSeq(verbs) {
 					allowed, err := testenv.Can(ctx, tc.client, access(verb, thing, tc.namespace))
 					if err != nil {
 						t.Fatal(err)
@@ -189,9 +191,7 @@ func operator(more map[string]string) map[string]string {
 		"rbac.authorization.k8s.io/clusterroles:enrol:platform": read,
 		"rbac.authorization.k8s.io/clusterroles:system:node":    read,
 	}
-	for thing, verbs := range more {
-		all[thing] = verbs
-	}
+	maps.Copy(all, more)
 	return all
 }
 
@@ -220,14 +220,14 @@ func access(verb, thing, namespace string) testenv.Access {
 	return testenv.Access{Verb: verb, Group: group, Resource: resource, Name: name, Namespace: namespace}
 }
 
-type notAllowed testenv.Access
+type refusedError testenv.Access
 
-func (n notAllowed) Error() string { return n.Verb + " " + n.Resource + " is not allowed" }
+func (e refusedError) Error() string { return e.Verb + " " + e.Resource + " is not allowed" }
 
 func must(ctx context.Context, c client.Client, a testenv.Access) error {
 	allowed, err := testenv.Can(ctx, c, a)
 	if err == nil && !allowed {
-		return notAllowed(a)
+		return refusedError(a)
 	}
 	return err
 }

@@ -74,6 +74,7 @@ func (o *outcome) fail(w *binding.Write) {
 func (r *Reconciler) prepareHome(ctx context.Context, w *world, state homeState) error {
 	uid := string(w.organisation.UID)
 	switch state {
+	case homeOurs, homeTerminating, homeForeign:
 	case homeMissing:
 		controller := true
 		home := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{

@@ -43,6 +43,8 @@ type decision struct {
 	owner binding.Owner
 	home  homeState
 	plan  *binding.Plan
+	// refused is true for an Organisation that as a whole gets nothing.
+	refused bool
 	// members are those whose status the pass decides, with what each gets.
 	members []judged
 	// projects in which access is bound.
@@ -87,6 +89,7 @@ func decide(w *world, s settings) *decision {
 	terms := access.NewTerms(w.organisation, s.naming)
 	wanted := binding.Wanted{}
 	if refusal, refused := refusal(w, d.home); refused {
+		d.refused = true
 		d.problems = append(d.problems, refusal)
 		d.judgeAll(w, access.OrganisationStalled(refusal.message))
 	} else {
@@ -315,17 +318,23 @@ func (d *decision) status(w *world, state condition.State, bindings int) enrolv1
 }
 
 // explain is what a Member's conditions say: the verdict, unless something it promises could not be bound.
-func (d *decision) explain(j *judged, terms *access.Terms, foreign map[subject.Subject]problem) condition.State {
+func (d *decision) explain(j *judged, terms *access.Terms, o *outcome) condition.State {
 	state := j.verdict.State
 	if j.verdict.Subject == nil || !state.IsReady() {
 		return state
 	}
-	if p, ok := foreign[*j.verdict.Subject]; ok {
+	if p, ok := o.foreign[*j.verdict.Subject]; ok {
 		return p.state()
 	}
 	for _, grant := range j.verdict.Grants {
-		if p, ok := d.unbound[terms.ClusterRole(grant.KubernetesRole)]; ok && len(grant.Projects) > 0 {
-			return p.state()
+		if len(grant.Projects) == 0 {
+			continue
+		}
+		clusterRole := terms.ClusterRole(grant.KubernetesRole)
+		for _, unbound := range []map[string]problem{d.unbound, o.unbound} {
+			if p, ok := unbound[clusterRole]; ok {
+				return p.state()
+			}
 		}
 	}
 	return state

@@ -430,9 +430,15 @@ func TestExplain(t *testing.T) {
 		"Nobody":       {"nobody is bound anyway", nil, map[subject.Subject]problem{jane: foreign}, access.Verdict{State: condition.Ready("Suspended", "")}, "Suspended"},
 	}
 	for name, tc := range cases {
-		d := &decision{unbound: tc.unbound}
-		if got := d.explain(&judged{verdict: tc.verdict}, terms, tc.foreign).Reason; got != tc.want {
-			t.Errorf("%s: %s, want %s: %s", name, got, tc.want, tc.reason)
+		// Missing before anything is written, or refused when it was: it makes no difference to the Member.
+		for _, d := range []*decision{{unbound: tc.unbound}, {}} {
+			o := &outcome{foreign: tc.foreign}
+			if d.unbound == nil {
+				o.unbound = tc.unbound
+			}
+			if got := d.explain(&judged{verdict: tc.verdict}, terms, o).Reason; got != tc.want {
+				t.Errorf("%s: %s, want %s: %s", name, got, tc.want, tc.reason)
+			}
 		}
 	}
 }

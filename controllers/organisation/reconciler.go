@@ -72,10 +72,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // prepare sees to the home namespace of an Organisation that is not refused.
 func (r *Reconciler) prepare(ctx context.Context, w *world, d *decision) error {
-	if w.organisation == nil {
-		return nil
-	}
-	if _, refused := refusal(w, d.home); refused {
+	if w.organisation == nil || d.refused {
 		return nil
 	}
 	return r.prepareHome(ctx, w, d.home)
@@ -89,9 +86,6 @@ func (r *Reconciler) writeStatus(ctx context.Context, w *world, d *decision, o o
 	if failure == nil && o.overtaken {
 		// The pass that follows in a moment has something to say.
 		return nil
-	}
-	for clusterRole, p := range o.unbound {
-		d.unbound[clusterRole] = p
 	}
 	state := d.state(w.organisation.Spec.Suspend, &o, failure)
 	status := d.status(w, state, countBindings(w, o))
@@ -133,7 +127,7 @@ func (r *Reconciler) settle(w *world, d *decision, o outcome) {
 		}
 		s := member.Settlement{
 			Namespace: j.member.Namespace, Name: j.member.Name, UID: j.member.UID, Generation: j.member.Generation,
-			State: d.explain(j, terms, o.foreign), Subject: j.verdict.Subject, KubernetesRole: j.verdict.KubernetesRole(),
+			State: d.explain(j, terms, &o), Subject: j.verdict.Subject, KubernetesRole: j.verdict.KubernetesRole(),
 		}
 		if !s.Stands(j.member) {
 			r.settler.Settle(s)

@@ -48,7 +48,7 @@ func (r *Reconciler) report(w *world, d *decision, o outcome) {
 	}
 	if len(given) > 0 {
 		r.recorder.Eventf(w.organisation, nil, corev1.EventTypeNormal, eventGranted, actionBind,
-			"gave access to %d subjects in %d namespaces", len(given), len(namespaces))
+			"gave access to %s in %s", count(len(given), "subject"), count(len(namespaces), "namespace"))
 	}
 	if len(taken) > 0 {
 		r.reportTaken(w, d, taken)
@@ -66,7 +66,7 @@ func (r *Reconciler) reportTaken(w *world, d *decision, taken map[subject.Subjec
 	reported := 0
 	for who, places := range taken {
 		if reported == maxRevocations {
-			r.event(w.organisation, "took access from %d more subjects", len(taken)-reported)
+			r.event(w.organisation, "took access from %s more", count(len(taken)-reported, "subject"))
 			return
 		}
 		reported++
@@ -77,6 +77,14 @@ func (r *Reconciler) reportTaken(w *world, d *decision, taken map[subject.Subjec
 		}
 		r.event(about, "%s no longer has %s", who, strings.Join(slices.Compact(places), ", "))
 	}
+}
+
+// count is a number of things in words.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // event records something about access that was taken away.

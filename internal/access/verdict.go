@@ -1,6 +1,7 @@
 package access
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -117,7 +118,7 @@ func (t *Terms) subjectOf(member *enrolv1alpha1.Member) (*subject.Subject, error
 	person := spec.Username != "" || spec.Email != ""
 	switch {
 	case person == (spec.Group != ""):
-		return nil, fmt.Errorf("the Member must name either a person or a group")
+		return nil, errors.New("the Member must name either a person or a group")
 	case spec.Group != "":
 		who, err = t.naming.Group(string(spec.Group))
 	case spec.Username != "":
@@ -194,19 +195,19 @@ func (t *Terms) defaultRole() enrolv1alpha1.RoleName {
 // explain says in words what is granted. It names no project that the spec does not name: one project more must not
 // rewrite the status of every Member.
 func (t *Terms) explain(spec *enrolv1alpha1.MemberSpec, grants []Grant) condition.State {
-	byGroup := ""
+	var byGroup []string
 	for i, name := range spec.Groups {
 		if grant := grants[i+1]; grant.KubernetesRole != "" && len(grant.Projects) > 0 {
-			byGroup += fmt.Sprintf("; %s in %s by group %s", grant.KubernetesRole, places(grant.Projects), name)
+			byGroup = append(byGroup, fmt.Sprintf("%s in %s by group %s", grant.KubernetesRole, places(grant.Projects), name))
 		}
 	}
 	own := grants[0]
 	switch {
 	case own.KubernetesRole != "" && len(own.Projects) > 0:
-		return condition.Ready(enrolv1alpha1.ReasonGranted,
-			fmt.Sprintf("%s in %s%s", own.KubernetesRole, places(own.Projects), byGroup))
-	case byGroup != "":
-		return condition.Ready(enrolv1alpha1.ReasonGranted, strings.TrimPrefix(byGroup, "; "))
+		first := fmt.Sprintf("%s in %s", own.KubernetesRole, places(own.Projects))
+		return condition.Ready(enrolv1alpha1.ReasonGranted, strings.Join(append([]string{first}, byGroup...), "; "))
+	case len(byGroup) > 0:
+		return condition.Ready(enrolv1alpha1.ReasonGranted, strings.Join(byGroup, "; "))
 	case own.KubernetesRole == "":
 		return condition.Ready(enrolv1alpha1.ReasonNoKubernetesRole,
 			"organisation roles only: the Member has no Kubernetes role")

@@ -19,9 +19,9 @@ const (
 	Give
 	// Tidy takes away what somebody no longer needs, having the same or a higher right by then.
 	Tidy
-
-	phases = 3
 )
+
+const phases = 3
 
 // Write is a change of one RoleBinding.
 type Write struct {

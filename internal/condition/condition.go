@@ -22,15 +22,15 @@ type State struct {
 	Reason, Message string
 }
 
-// Ready: the state that the spec asks for stands.
+// Ready says that the state that the spec asks for stands.
 func Ready(reason, message string) State { return State{Reason: reason, Message: message} }
 
-// InProgress: the operator will get there by itself.
+// InProgress says that the operator will get there by itself.
 func InProgress(reason, message string) State {
 	return State{Type: enrolv1alpha1.ConditionReconciling, Reason: reason, Message: message}
 }
 
-// Stalled: somebody has to change something first.
+// Stalled says that somebody has to change something first.
 func Stalled(reason, message string) State {
 	return State{Type: enrolv1alpha1.ConditionStalled, Reason: reason, Message: message}
 }

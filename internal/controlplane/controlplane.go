@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
@@ -159,6 +160,23 @@ func (c *ControlPlane) Config(user string, groups ...string) (*rest.Config, erro
 	// The API server's own priority and fairness decides, not the client.
 	config.QPS = -1
 	return config, nil
+}
+
+// ServiceAccountToken is a token of a ServiceAccount that is good for so long.
+func (c *ControlPlane) ServiceAccountToken(
+	ctx context.Context, namespace, name string, lifetime time.Duration,
+) (string, error) {
+	clients, err := kubernetes.NewForConfig(c.admin)
+	if err != nil {
+		return "", err
+	}
+	seconds := int64(lifetime.Seconds())
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}}
+	token, err := clients.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name, request, metav1.CreateOptions{})
+	if err != nil {
+		return "", fmt.Errorf("requesting a token of ServiceAccount %s/%s: %w", namespace, name, err)
+	}
+	return token.Status.Token, nil
 }
 
 // TokenConfig is a client configuration that holds a bearer token.

@@ -4,17 +4,16 @@ package installation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/client-go/kubernetes"
 
-	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/controlplane"
 )
 
@@ -43,31 +42,68 @@ func Apply(ctx context.Context, plane *controlplane.ControlPlane, kubeconfig str
 	return awaitPolicies(ctx, plane)
 }
 
-// awaitPolicies waits until the API server refuses a Member outside home namespaces: it learns of policies a moment
-// after they are stored, and all of them at once.
+// lastPolicy is the name of a policy that exists only for waiting.
+const lastPolicy = "enrol-last-policy"
+
+// awaitPolicies returns when the admission policies that exist are enforced, about a second after they were made. The
+// API server reads policies in the order of their creation, all at once, so it makes one more and waits for that.
 func awaitPolicies(ctx context.Context, plane *controlplane.ControlPlane) error {
-	scheme := runtime.NewScheme()
-	if err := enrolv1alpha1.AddToScheme(scheme); err != nil {
-		return err
-	}
-	admin, err := client.New(plane.Admin(), client.Options{Scheme: scheme})
+	clients, err := kubernetes.NewForConfig(plane.Admin())
 	if err != nil {
 		return err
 	}
-	last := errors.New("a Member outside home namespaces is accepted")
+	probe := metav1.ObjectMeta{Name: lastPolicy}
+	policies := clients.AdmissionregistrationV1().ValidatingAdmissionPolicies()
+	bindings := clients.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings()
+	if _, err := policies.Create(ctx, refusingPolicy(), metav1.CreateOptions{}); ignoreExists(err) != nil {
+		return err
+	}
+	if _, err := bindings.Create(ctx, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+		ObjectMeta: probe,
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName:        lastPolicy,
+			ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
+		},
+	}, metav1.CreateOptions{}); ignoreExists(err) != nil {
+		return err
+	}
 	err = wait.PollUntilContextTimeout(ctx, interval, patience, true, func(ctx context.Context) (bool, error) {
-		probe := &enrolv1alpha1.Member{
-			ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "probe"},
-			Spec:       enrolv1alpha1.MemberSpec{Email: "probe@example.com"},
+		_, err := clients.CoreV1().ConfigMaps(metav1.NamespaceDefault).Create(ctx,
+			&corev1.ConfigMap{ObjectMeta: probe}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if apierrors.IsInvalid(err) {
+			return true, nil
 		}
-		err := admin.Create(ctx, probe, client.DryRunAll)
-		if err != nil {
-			last = err
-		}
-		return err != nil && strings.Contains(err.Error(), "ValidatingAdmissionPolicy"), nil
+		return false, err
 	})
-	if err != nil {
-		return fmt.Errorf("waiting for the admission policies: %w (last: %w)", err, last)
+	return errors.Join(err,
+		bindings.Delete(ctx, lastPolicy, metav1.DeleteOptions{}), policies.Delete(ctx, lastPolicy, metav1.DeleteOptions{}))
+}
+
+// refusingPolicy refuses ConfigMaps that are named like itself.
+func refusingPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
+	return &admissionregistrationv1.ValidatingAdmissionPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: lastPolicy},
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: &admissionregistrationv1.MatchResources{
+				ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{
+					ResourceNames: []string{lastPolicy},
+					RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+						Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+						Rule: admissionregistrationv1.Rule{
+							APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"configmaps"},
+						},
+					},
+				}},
+			},
+			Validations: []admissionregistrationv1.Validation{{Expression: "false"}},
+		},
 	}
-	return nil
+}
+
+// ignoreExists takes what an interrupted start left behind for made.
+func ignoreExists(err error) error {
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
 }

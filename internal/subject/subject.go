@@ -2,6 +2,7 @@
 package subject
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -63,7 +64,7 @@ func checked(kind, prefix, name string) (Subject, error) {
 	case !printable.MatchString(name) || !printable.MatchString(full):
 		return Subject{}, fmt.Errorf("the name %q must be printable ASCII with single inner spaces", name)
 	case name == "*":
-		return Subject{}, fmt.Errorf("the name must not be '*'")
+		return Subject{}, errors.New("the name must not be '*'")
 	case reserved(name) || reserved(full):
 		return Subject{}, fmt.Errorf("the name %q must not start with 'system:'", name)
 	}

@@ -14,17 +14,10 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,6 +25,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/controlplane"
+	"github.com/enrol-dev/enrol/internal/installation"
 )
 
 const (
@@ -74,7 +68,7 @@ func Start(ctx context.Context) (*Environment, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	e := &Environment{ControlPlane: plane, dir: dir}
-	if err := errors.Join(e.install(), e.waitForPolicies(ctx)); err != nil {
+	if err := e.install(ctx); err != nil {
 		return nil, errors.Join(err, e.Stop())
 	}
 	return e, nil
@@ -119,11 +113,7 @@ func runWith(m *testing.M, environment **Environment, start func() (func() error
 	return code, stop()
 }
 
-func (e *Environment) install() error {
-	root, err := controlplane.Root()
-	if err != nil {
-		return err
-	}
+func (e *Environment) install(ctx context.Context) error {
 	admin, err := e.AdminKubeconfig()
 	if err != nil {
 		return err
@@ -131,61 +121,7 @@ func (e *Environment) install() error {
 	if err := os.WriteFile(e.AdminKubeconfigFile(), admin, 0o600); err != nil {
 		return err
 	}
-	_, err = e.Kubectl("apply", "--server-side", "-k", filepath.Join(root, "config", "default"))
-	if err != nil {
-		return err
-	}
-	_, err = e.Kubectl("wait", "--for=condition=Established", "crd", "-l", "!none", "--timeout=60s")
-	return err
-}
-
-// waitForPolicies returns when the admission policies that exist are enforced, about a second after they were made. The
-// API server reads policies in the order of their creation, all at once, so it makes one more and waits for that.
-func (e *Environment) waitForPolicies(ctx context.Context) error {
-	const name = "enrol-test-last-policy"
-	clients, err := kubernetes.NewForConfig(e.Admin())
-	if err != nil {
-		return err
-	}
-	policies := clients.AdmissionregistrationV1().ValidatingAdmissionPolicies()
-	bindings := clients.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings()
-	meta := metav1.ObjectMeta{Name: name}
-	rule := admissionregistrationv1.NamedRuleWithOperations{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
-		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-		Rule: admissionregistrationv1.Rule{
-			APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"configmaps"},
-		},
-	}, ResourceNames: []string{name}}
-	if _, err := policies.Create(ctx, &admissionregistrationv1.ValidatingAdmissionPolicy{
-		ObjectMeta: meta,
-		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
-			MatchConstraints: &admissionregistrationv1.MatchResources{
-				ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{rule},
-			},
-			Validations: []admissionregistrationv1.Validation{{Expression: "false"}},
-		},
-	}, metav1.CreateOptions{}); err != nil {
-		return err
-	}
-	if _, err := bindings.Create(ctx, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
-		ObjectMeta: meta,
-		Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
-			PolicyName:        name,
-			ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
-		},
-	}, metav1.CreateOptions{}); err != nil {
-		return err
-	}
-	err = wait.PollUntilContextTimeout(ctx, interval, patience, true, func(ctx context.Context) (bool, error) {
-		_, err := clients.CoreV1().ConfigMaps(metav1.NamespaceDefault).Create(ctx,
-			&corev1.ConfigMap{ObjectMeta: meta}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		if apierrors.IsInvalid(err) {
-			return true, nil
-		}
-		return false, err
-	})
-	return errors.Join(err,
-		bindings.Delete(ctx, name, metav1.DeleteOptions{}), policies.Delete(ctx, name, metav1.DeleteOptions{}))
+	return installation.Apply(ctx, e.ControlPlane, e.AdminKubeconfigFile())
 }
 
 // Plant stores an object of Enrol as it would stand in etcd if a rule that it breaks had come later: through one more
@@ -243,7 +179,10 @@ func (e *Environment) BindPlatformTeam(user string) error {
 }
 
 // AdminClient may do everything: for setting up and looking, never for what is under test.
-func (e *Environment) AdminClient(t testing.TB) client.Client { return e.ClientFor(t, e.Admin()) }
+func (e *Environment) AdminClient(t testing.TB) client.Client {
+	t.Helper()
+	return e.ClientFor(t, e.Admin())
+}
 
 // As is a client of a person.
 func (e *Environment) As(t testing.TB, user string, groups ...string) client.Client {
@@ -267,16 +206,12 @@ func (e *Environment) ClientFor(t testing.TB, config *rest.Config) client.Client
 
 // ServiceAccountConfig is a client configuration with a token of a ServiceAccount.
 func (e *Environment) ServiceAccountConfig(ctx context.Context, namespace, name string) (*rest.Config, error) {
-	clients, err := kubernetes.NewForConfig(e.Admin())
+	const lifetime = time.Hour
+	token, err := e.ServiceAccountToken(ctx, namespace, name, lifetime)
 	if err != nil {
 		return nil, err
 	}
-	token, err := clients.CoreV1().ServiceAccounts(namespace).
-		CreateToken(ctx, name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("requesting a token of ServiceAccount %s/%s: %w", namespace, name, err)
-	}
-	return e.TokenConfig(token.Status.Token), nil
+	return e.TokenConfig(token), nil
 }
 
 // Access is something that somebody may or may not do.

@@ -1,0 +1,131 @@
+# Go, make and a POSIX shell are all that this needs; `make verify` needs git as well.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+GO ?= go
+# What the operator calls itself; a release sets it.
+VERSION ?= dev
+
+# Where a built control plane may be already, as for controller-runtime's envtest. Tests run in other folders than
+# this one, hence the absolute path.
+ifneq ($(KUBEBUILDER_ASSETS),)
+override KUBEBUILDER_ASSETS := $(abspath $(KUBEBUILDER_ASSETS))
+export KUBEBUILDER_ASSETS
+endif
+
+##@ Use
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9_-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# The shell gives way to the program, so that it is make's own child: a SIGTERM to make then reaches it.
+.PHONY: run
+run: k8s build bin/tools/run ## Start a control plane with Enrol and the samples; RUN_KEEP=1 keeps earlier data
+	@exec bin/tools/run
+
+# USER is an environment variable of every shell; only one given to make is meant.
+.PHONY: kubeconfig
+kubeconfig: bin/tools/run ## Print a kubeconfig: make -s kubeconfig USER=jane@example.com [IN_GROUPS=a,b]
+ifeq ($(origin USER),command line)
+	@exec bin/tools/run kubeconfig --groups "$$IN_GROUPS" -- "$$USER"
+else
+	@echo 'kubeconfig: say whose: make -s kubeconfig USER=jane@example.com' >&2; exit 2
+endif
+
+##@ Develop
+
+.PHONY: build
+build: ## Build bin/operator
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w -X main.version=$(VERSION)' -o bin/operator ./cmd/operator
+
+.PHONY: test
+test: k8s ## Run all tests, against a real control plane
+	$(GO) test -timeout 20m ./...
+
+.PHONY: bench
+bench: k8s build ## Measure Enrol beside plain clients; takes long, and prints a table
+	$(GO) run ./hack/bench
+
+.PHONY: generate
+generate: ## Make CRDs, RBAC, deepcopy functions and apply configurations from the Go types
+	$(GO) tool controller-gen paths=./api/... \
+		object:headerFile=hack/boilerplate.go.txt \
+		applyconfiguration:headerFile=hack/boilerplate.go.txt \
+		crd output:crd:artifacts:config=config/crd/bases
+	$(GO) tool controller-gen paths=./controllers/... \
+		rbac:roleName=enrol:operator,fileName=operator_role.yaml output:rbac:artifacts:config=config/rbac
+
+.PHONY: verify
+verify: bin/tools/golangci-lint ## Fail unless the tree is tidy, generated, formatted and free of lint
+	@MAKE='$(MAKE)' hack/verify.sh
+	@$(MAKE) lint
+
+.PHONY: lint
+lint: bin/tools/golangci-lint ## Lint, layering included
+	bin/tools/golangci-lint run
+
+.PHONY: fmt
+fmt: bin/tools/golangci-lint ## Format
+	bin/tools/golangci-lint fmt
+
+.PHONY: tidy
+tidy: ## Tidy every module
+	$(GO) mod tidy
+	cd hack/controlplane && $(GO) mod tidy
+	cd hack/lint && $(GO) mod tidy
+
+.PHONY: clean
+clean: ## Remove everything built, and the data of `make run`
+	rm -rf bin
+
+##@ Tools, built once from pinned modules
+
+K8S_DIR ?= bin/k8s
+K8S_MODULE := hack/controlplane/go.mod
+K8S_BINARIES := etcd kube-apiserver kube-controller-manager kubectl
+# What is in KUBEBUILDER_ASSETS already is used from there.
+K8S_GIVEN := $(if $(KUBEBUILDER_ASSETS),$(notdir $(wildcard $(K8S_BINARIES:%=$(KUBEBUILDER_ASSETS)/%))))
+
+.PHONY: k8s
+k8s: $(addprefix $(K8S_DIR)/,$(filter-out $(K8S_GIVEN),$(K8S_BINARIES))) ## Build etcd and Kubernetes' binaries
+
+# The binaries ask the linker for their version; without one, kubectl cannot make sense of the API server's.
+K8S_VERSION = $(shell sed -n 's|^.*[[:space:]]k8s.io/kubernetes \(v[^[:space:]]*\).*|\1|p' $(K8S_MODULE))
+K8S_NUMBERS = $(subst ., ,$(K8S_VERSION:v%=%))
+K8S_VERSION_FLAGS = $(foreach package,k8s.io/component-base/version k8s.io/client-go/pkg/version,\
+	-X $(package).gitVersion=$(K8S_VERSION)\
+	-X $(package).gitMajor=$(word 1,$(K8S_NUMBERS))\
+	-X $(package).gitMinor=$(word 2,$(K8S_NUMBERS))\
+	-X $(package).gitTreeState=clean)
+
+K8S_TIME_etcd := under a minute
+K8S_TIME_kube-apiserver := 1 to 7 minutes
+K8S_TIME_kube-controller-manager := 1 to 3 minutes
+K8S_TIME_kubectl := 1 to 2 minutes
+
+$(K8S_DIR)/etcd: K8S_PACKAGE := go.etcd.io/etcd/server/v3
+$(K8S_DIR)/etcd: K8S_FLAGS := -s -w
+$(K8S_DIR)/kube%: K8S_PACKAGE = k8s.io/kubernetes/cmd/$(@F)
+$(K8S_DIR)/kube%: K8S_FLAGS = -s -w $(K8S_VERSION_FLAGS)
+$(K8S_BINARIES:%=$(K8S_DIR)/%): $(K8S_MODULE)
+	@echo "building $(@F) ($(K8S_TIME_$(@F)) the first time) ..."
+	@cd $(dir $(K8S_MODULE)) && \
+		CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(strip $(K8S_FLAGS))' -o '$(abspath $@)' $(K8S_PACKAGE)
+	@touch $@
+
+bin/tools/golangci-lint: hack/lint/go.mod
+	@echo "building golangci-lint (1 to 3 minutes the first time) ..."
+	@cd hack/lint && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o '$(abspath $@)' \
+		sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
+	@touch $@
+
+# Whether it is up to date is for the go command to say.
+.PHONY: bin/tools/run
+bin/tools/run:
+	@CGO_ENABLED=0 $(GO) build -trimpath -o $@ ./hack/run

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/enrol-dev/enrol/internal/controlplane"
+)
+
+// writeEnv writes what scripts need, as shell assignments.
+func (s *session) writeEnv() error {
+	kubectl, err := controlplane.Binary("kubectl")
+	if err != nil {
+		return err
+	}
+	_, err = s.folder.write(envName, []byte(
+		assignment("KUBECONFIG", s.admin)+
+			assignment("ENROL_PLATFORM_KUBECONFIG", s.platform)+
+			assignment("ENROL_KUBECTL", kubectl)+
+			assignment("ENROL_RUN_DIR", s.folder.path)+
+			assignment("ENROL_OPERATOR_LOG", s.operator.LogFile)))
+	return err
+}
+
+// hints are what to try, to copy into another terminal.
+func (s *session) hints() string {
+	kubectl, _ := controlplane.Binary("kubectl")
+	return fmt.Sprintf(`
+Kubernetes answers at %[1]s; logs are in %[2]s. Try, in another terminal, in this folder:
+
+  export PATH=%[3]s:$PATH KUBECONFIG=%[4]s
+  kubectl get organisations
+  kubectl -n org-%[5]s get members
+
+  make -s kubeconfig USER=jane@example.com > bin/jane.kubeconfig
+  kubectl --kubeconfig bin/jane.kubeconfig -n acme-web create configmap hello     # she may
+  kubectl --kubeconfig bin/jane.kubeconfig -n default get pods                    # she may not
+
+Ctrl-C ends it all; RUN_KEEP=1 make run starts with the same data again.
+`, s.plane.URL(), s.folder.file("logs"), filepath.Dir(kubectl), s.platform, organisation)
+}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/enrol-dev/enrol/internal/controlplane"
+	"github.com/enrol-dev/enrol/internal/process"
+	"github.com/enrol-dev/enrol/internal/testenv"
+)
+
+const (
+	startPatience = 3 * time.Minute
+	stopPatience  = time.Minute
+)
+
+// TestSession is what `make run` promises, from the first start to what is left after the last.
+func TestSession(t *testing.T) {
+	s := newSessionUnderTest(t)
+	s.start(t)
+	admin := s.envClient(t)
+	mark := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kept"}}
+	if err := admin.Create(t.Context(), mark); err != nil {
+		t.Fatal(err)
+	}
+
+	t.Run("people have what the samples give them", s.checkAccess)
+	t.Run("a second one on the same ports names the port", func(t *testing.T) {
+		s.checkRefused(t, fmt.Sprintf("port %s for kube-apiserver is taken", s.ports[0]), s.args())
+	})
+	t.Run("a second one in the same folder is refused", func(t *testing.T) {
+		s.checkRefused(t, "another `make run` uses "+s.dir, []string{
+			"--dir", s.dir, "--port=0", "--etcd-port=0", "--etcd-peer-port=0", "--health-port=0",
+		})
+	})
+	t.Run("and the first goes on", s.checkAccess)
+
+	t.Run("SIGTERM ends everything", func(t *testing.T) {
+		s.running.Stop(stopPatience)
+		if err := s.running.Wait(t.Context()); err != nil {
+			t.Errorf("must end without an error: %v", err)
+		}
+		s.checkNothingLeft(t)
+	})
+
+	s.start(t, "--keep")
+	t.Run("keep keeps the data", func(t *testing.T) {
+		if err := s.envClient(t).Get(t.Context(), client.ObjectKeyFromObject(mark), mark); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("the end of one process is the end of all", func(t *testing.T) {
+		for pid, command := range s.processes(t) {
+			if strings.Contains(command, "etcd\x00--name") {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), stopPatience)
+		defer cancel()
+		err := s.running.Wait(ctx)
+		if err == nil || !strings.Contains(err.Error(), "etcd ended: signal: killed") {
+			t.Errorf("must fail and say that etcd was killed, got: %v", err)
+		}
+		s.checkNothingLeft(t)
+	})
+}
+
+// sessionUnderTest runs the program as it is, so that signals and exit codes are the real ones.
+type sessionUnderTest struct {
+	binary, operator, dir string
+	ports                 [4]string
+	running               *process.Process
+}
+
+func newSessionUnderTest(t *testing.T) *sessionUnderTest {
+	t.Helper()
+	root, err := controlplane.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sessionUnderTest{dir: t.TempDir()}
+	bin := t.TempDir()
+	s.binary, s.operator = filepath.Join(bin, "run"), filepath.Join(bin, "operator")
+	for path, source := range map[string]string{s.binary: "./hack/run", s.operator: "./cmd/operator"} {
+		build := exec.CommandContext(t.Context(), "go", "build", "-o", path, source)
+		build.Dir = root
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("building %s: %v\n%s", source, err, out)
+		}
+	}
+	for i := range s.ports {
+		port, err := controlplane.FreePort(t.Context(), "a test", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.ports[i] = strconv.Itoa(port)
+	}
+	return s
+}
+
+func (s *sessionUnderTest) args(more ...string) []string {
+	return append([]string{
+		"--dir", s.dir, "--operator", s.operator, "--port", s.ports[0], "--etcd-port", s.ports[1],
+		"--etcd-peer-port", s.ports[2], "--health-port", s.ports[3],
+	}, more...)
+}
+
+// start starts the program and waits until it prints ready.
+func (s *sessionUnderTest) start(t *testing.T, more ...string) {
+	t.Helper()
+	log := filepath.Join(t.TempDir(), "log")
+	running, err := process.Start("run", log, s.binary, s.args(more...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.running = running
+	t.Cleanup(func() { running.Stop(stopPatience) })
+	deadline := time.After(startPatience)
+	for {
+		out, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(string(out), "\nready\n") {
+			return
+		}
+		select {
+		case <-running.Done():
+			t.Fatal(running.Err())
+		case <-deadline:
+			t.Fatalf("not ready after %s:\n%s", startPatience, out)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// envClient is a client with the kubeconfig that the file env names.
+func (s *sessionUnderTest) envClient(t *testing.T) client.Client {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", `. "$1" && cat "$KUBECONFIG"`, "sh",
+		filepath.Join(s.dir, envName)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("reading env: %v\n%s", err, out)
+	}
+	return clientFrom(t, out)
+}
+
+func clientFrom(t *testing.T, kubeconfig []byte) client.Client {
+	t.Helper()
+	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
+	if err != nil {
+		t.Fatalf("%v in:\n%s", err, kubeconfig)
+	}
+	c, err := client.New(config, client.Options{Scheme: testenv.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (s *sessionUnderTest) checkAccess(t *testing.T) {
+	for _, row := range []struct {
+		user, verb, namespace string
+		want                  bool
+	}{
+		{"ada@example.com", "delete", "acme-data", true},
+		{"jane@example.com", "create", "acme-web", true},
+		{"jane@example.com", "create", "default", false},
+		{"joe@example.com", "get", "acme-web", true},
+		{"joe@example.com", "create", "acme-web", false},
+		{"kim@example.com", "get", "acme-web", false},
+	} {
+		out, err := exec.CommandContext(t.Context(), s.binary, "kubeconfig", "--dir", s.dir, row.user).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		access := testenv.Access{Verb: row.verb, Resource: "configmaps", Namespace: row.namespace}
+		got, err := testenv.Can(t.Context(), clientFrom(t, out), access)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != row.want {
+			t.Errorf("%s may %s in %s: %v, want %v", row.user, row.verb, row.namespace, got, row.want)
+		}
+	}
+}
+
+// checkRefused starts the program a second time: it must say why not and touch nothing.
+func (s *sessionUnderTest) checkRefused(t *testing.T, want string, args []string) {
+	t.Helper()
+	before := s.snapshot(t)
+	out, err := exec.CommandContext(t.Context(), s.binary, args...).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("must fail and say %q, got %v and:\n%s", want, err, out)
+	}
+	if after := s.snapshot(t); after != before {
+		t.Errorf("must touch nothing, but before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+// snapshot lists the files that only a start writes.
+func (s *sessionUnderTest) snapshot(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, pattern := range []string{"*", "pki/*", "etcd/*"} {
+		files, err := filepath.Glob(filepath.Join(s.dir, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.IsDir() {
+				fmt.Fprintln(&all, file)
+				continue
+			}
+			fmt.Fprintln(&all, file, info.ModTime().UnixNano(), info.Size())
+		}
+	}
+	return all.String()
+}
+
+func (s *sessionUnderTest) checkNothingLeft(t *testing.T) {
+	t.Helper()
+	if left := s.processes(t); len(left) > 0 {
+		t.Errorf("must leave no process, but left %v", left)
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, envName)); !os.IsNotExist(err) {
+		t.Errorf("must remove env, so that no script takes it for that of a running session: %v", err)
+	}
+}
+
+// processes are the command lines of all processes that name the session's folder, by process id.
+func (s *sessionUnderTest) processes(t *testing.T) map[int]string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Skip("there is no /proc to find processes in")
+	}
+	found := map[int]string{}
+	for _, file := range files {
+		// A process that ends meanwhile is no fault.
+		command, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(command), s.dir) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[pid] = string(command)
+	}
+	return found
+}
+
+func TestAssignment(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		value  string
+		want   string
+	}{
+		"Plain": {
+			reason: "What needs no quotes is readable for programs that are no shell, too",
+			value:  "/home/jane/enrol/bin/run/admin.kubeconfig",
+			want:   "NAME=/home/jane/enrol/bin/run/admin.kubeconfig\n",
+		},
+		"Quoted": {
+			reason: "A shell must read the value as it is",
+			value:  "/home/o'neill/my $folder",
+			want:   `NAME='/home/o'\''neill/my $folder'` + "\n",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := assignment("NAME", tc.value); got != tc.want {
+				t.Errorf("%s: got %s, want %s", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
