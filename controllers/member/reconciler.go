@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/fresh"
 )
 
 // Reconciler writes what was settled.
@@ -59,7 +60,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil
 	}
 	member := &enrolv1alpha1.Member{}
-	if err := r.client.Get(ctx, req.NamespacedName, member); err != nil {
+	if err := fresh.Get(ctx, r.client, req.NamespacedName, member); err != nil {
 		if client.IgnoreNotFound(err) != nil {
 			return ctrl.Result{}, fmt.Errorf("reading the Member: %w", err)
 		}

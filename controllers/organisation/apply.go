@@ -174,8 +174,9 @@ func (a *application) write(ctx context.Context, w *binding.Write) (*rbacv1.Role
 		created := a.owner.Object(w.Place, w.Number, w.Subjects)
 		return created, a.client.Create(ctx, created)
 	case len(w.Subjects) == 0:
+		// Nobody waits for the cache to see it: it never does if somebody takes the labels away just before.
 		precondition := client.Preconditions{UID: &w.Existing.UID}
-		return nil, client.IgnoreNotFound(a.client.Delete(ctx, w.Existing, precondition))
+		return nil, client.IgnoreNotFound(a.client.Delete(ctx, w.Existing, precondition, asItIs))
 	default:
 		// With the resourceVersion of what was decided on: somebody else's write in between fails this one.
 		changed := w.Existing.DeepCopy()
@@ -264,7 +265,7 @@ func (a *application) forbidden(ctx context.Context, clusterRole string, refusal
 			Group: rbacv1.GroupName, Resource: "clusterroles", Verb: "bind", Name: clusterRole,
 		},
 	}}
-	if err := a.client.Create(ctx, review, client.DisableReadYourWritesConsistency); err != nil {
+	if err := a.client.Create(ctx, review, asItIs); err != nil {
 		return problem{}, errors.Join(refusal, err)
 	}
 	if review.Status.Allowed {

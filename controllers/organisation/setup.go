@@ -257,8 +257,7 @@ func (r *Reconciler) onClusterRole() handler.TypedEventHandler[*metav1.PartialOb
 
 func (r *Reconciler) enqueueIndexed(ctx context.Context, q queue, index, value string) {
 	var organisations enrolv1alpha1.OrganisationList
-	if err := r.client.List(ctx, &organisations, client.MatchingFields{index: value},
-		client.DisableReadYourWritesConsistency); err != nil {
+	if err := r.client.List(ctx, &organisations, client.MatchingFields{index: value}, asItIs); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Cannot list Organisations", "index", index, "value", value)
 		return
 	}

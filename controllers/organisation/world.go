@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/fresh"
 )
 
 // Names of the cache's indexes.
@@ -26,6 +27,10 @@ const (
 	// indexOrganisation finds Namespaces and RoleBindings by the Organisation that their label names.
 	indexOrganisation = "organisation"
 )
+
+// asItIs reads without waiting for one's own writes: nothing of what is read so is written here, or only statuses of
+// Members, of which there may be thousands on their way.
+const asItIs = client.DisableReadYourWritesConsistency
 
 // world is all that a pass looks at. What it points to belongs to the cache and must not be changed.
 type world struct {
@@ -51,7 +56,7 @@ type world struct {
 func (r *Reconciler) gather(ctx context.Context, name string) (*world, error) {
 	w := &world{name: name, now: r.clock.Now()}
 	organisation := &enrolv1alpha1.Organisation{}
-	err := r.client.Get(ctx, types.NamespacedName{Name: name}, organisation)
+	err := fresh.Get(ctx, r.client, types.NamespacedName{Name: name}, organisation)
 	switch {
 	case err == nil && organisation.DeletionTimestamp.IsZero():
 		w.organisation = organisation
@@ -66,27 +71,26 @@ func (r *Reconciler) gather(ctx context.Context, name string) (*world, error) {
 
 	homeName := enrolv1alpha1.HomeNamespacePrefix + name
 	home := &corev1.Namespace{}
-	if err := r.client.Get(ctx, types.NamespacedName{Name: homeName}, home); err == nil {
+	if err := fresh.Get(ctx, r.client, types.NamespacedName{Name: homeName}, home); err == nil {
 		w.home = home
 	} else if !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("reading the home namespace: %w", err)
 	}
 
 	var projects corev1.NamespaceList
-	if err := r.client.List(ctx, &projects, client.MatchingFields{indexOrganisation: name}); err != nil {
+	if err := r.client.List(ctx, &projects, client.MatchingFields{indexOrganisation: name}, asItIs); err != nil {
 		return nil, fmt.Errorf("listing the projects: %w", err)
 	}
 	w.projects = projects.Items
 
-	// Not waiting for one's own writes: those to Members are statuses only, and there may be thousands on their way.
 	var members enrolv1alpha1.MemberList
-	if err := r.client.List(ctx, &members, client.InNamespace(homeName), client.DisableReadYourWritesConsistency); err != nil {
+	if err := r.client.List(ctx, &members, client.InNamespace(homeName), asItIs); err != nil {
 		return nil, fmt.Errorf("listing the Members: %w", err)
 	}
 	w.members = members.Items
 
 	var bindings rbacv1.RoleBindingList
-	if err := r.client.List(ctx, &bindings, client.MatchingFields{indexOrganisation: name}); err != nil {
+	if err := fresh.List(ctx, r.client, &bindings, client.MatchingFields{indexOrganisation: name}); err != nil {
 		return nil, fmt.Errorf("listing the RoleBindings: %w", err)
 	}
 	w.bindings = bindings.Items
@@ -95,14 +99,14 @@ func (r *Reconciler) gather(ctx context.Context, name string) (*world, error) {
 
 func (r *Reconciler) gatherRivals(ctx context.Context, w *world) error {
 	var rivals enrolv1alpha1.OrganisationList
-	if err := r.client.List(ctx, &rivals, client.MatchingFields{indexSlug: w.organisation.Slug()}); err != nil {
+	if err := r.client.List(ctx, &rivals, client.MatchingFields{indexSlug: w.organisation.Slug()}, asItIs); err != nil {
 		return fmt.Errorf("listing the Organisations of the slug: %w", err)
 	}
 	w.rivals = rivals.Items
 	for _, mapping := range w.organisation.Spec.KubernetesRoles {
 		clusterRole := &metav1.PartialObjectMetadata{}
 		clusterRole.SetGroupVersionKind(rbacv1.SchemeGroupVersion.WithKind("ClusterRole"))
-		err := r.client.Get(ctx, types.NamespacedName{Name: mapping.ClusterRole}, clusterRole)
+		err := r.client.Get(ctx, types.NamespacedName{Name: mapping.ClusterRole}, clusterRole, asItIs)
 		switch {
 		case apierrors.IsNotFound(err):
 			w.missing = append(w.missing, mapping.ClusterRole)
