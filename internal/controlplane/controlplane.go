@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -389,15 +390,33 @@ func (c *ControlPlane) poll(ctx context.Context, p *process.Process, ready func(
 	return err
 }
 
+// Ports are looked for below those that the kernel gives to outgoing connections: between here and the server's start
+// one of these could be given away.
+const firstPort, lastPort = 20_000, 32_000
+
 // FreePort finds a free port on 127.0.0.1, or checks that the wanted one is free; name says for what. The port is let go
 // again at once: the server that is started next takes it.
 func FreePort(ctx context.Context, name string, port int) (int, error) {
+	if port != 0 {
+		return port, checkPort(ctx, name, port)
+	}
+	const tries = 50
+	var last error
+	for range tries {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		if last = checkPort(ctx, name, port); last == nil {
+			return port, nil
+		}
+	}
+	return 0, fmt.Errorf("after %d tries: %w", tries, last)
+}
+
+func checkPort(ctx context.Context, name string, port int) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:"+strconv.Itoa(port))
 	if err != nil {
-		return 0, fmt.Errorf("port %d for %s is taken (is Enrol running already?): %w", port, name, err)
+		return fmt.Errorf("port %d for %s is taken (is Enrol running already?): %w", port, name, err)
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port, nil
+	return listener.Close()
 }
 
 func certificatePEM(der []byte) []byte {
