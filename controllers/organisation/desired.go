@@ -162,29 +162,16 @@ func (d *decision) want(w *world, s settings, terms *access.Terms, wanted bindin
 	}
 	projects := d.openProjects(w, s)
 	d.projects = len(projects)
-	home := ""
+	b := binder{decision: d, terms: terms, projects: projects, wanted: wanted, everywhere: map[string]binding.Subjects{}}
 	if d.home != homeTerminating {
-		home = w.organisation.HomeNamespace()
-	}
-	put := func(verdict *access.Verdict) {
-		if verdict.Subject == nil {
-			return
-		}
-		for _, role := range verdict.Home {
-			if home != "" {
-				wanted.Add(binding.Place{Namespace: home, ClusterRole: role.ClusterRole()}, *verdict.Subject)
-			}
-		}
-		for _, grant := range verdict.Grants {
-			d.wantGrant(terms, grant, projects, *verdict.Subject, wanted)
-		}
+		b.home = w.organisation.HomeNamespace()
 	}
 	for _, owner := range w.organisation.Spec.Owners {
 		verdict := terms.Owner(owner)
 		if verdict.State.IsStalled() {
 			d.problems = append(d.problems, problem{verdict.State.Reason, verdict.State.Message})
 		}
-		put(&verdict)
+		b.bind(&verdict)
 	}
 	d.members = make([]judged, 0, len(w.members))
 	for i := range w.members {
@@ -193,30 +180,80 @@ func (d *decision) want(w *world, s settings, terms *access.Terms, wanted bindin
 			continue
 		}
 		verdict := terms.Judge(member, w.now)
-		put(&verdict)
+		b.bind(&verdict)
 		if !verdict.Until.IsZero() && (d.until.IsZero() || verdict.Until.Before(d.until)) {
 			d.until = verdict.Until
 		}
 		d.members = append(d.members, judged{member, verdict})
 	}
+	b.spread()
 }
 
-func (d *decision) wantGrant(
-	terms *access.Terms, grant access.Grant, projects map[string]struct{}, who subject.Subject, wanted binding.Wanted,
-) {
-	clusterRole := terms.ClusterRole(grant.KubernetesRole)
-	if _, unbound := d.unbound[clusterRole]; clusterRole == "" || unbound {
+// binder puts verdicts to the places where they are bound.
+type binder struct {
+	*decision
+
+	terms *access.Terms
+	// home is where organisation roles are bound; "" for nowhere.
+	home     string
+	projects map[string]struct{}
+	wanted   binding.Wanted
+	// everywhere is who has a ClusterRole in all projects: mostly all Members, and then one set for all projects.
+	everywhere map[string]binding.Subjects
+}
+
+func (b *binder) bind(verdict *access.Verdict) {
+	if verdict.Subject == nil {
+		return
+	}
+	if b.home != "" {
+		for _, role := range verdict.Home {
+			b.put(binding.Place{Namespace: b.home, ClusterRole: role.ClusterRole()}, *verdict.Subject)
+		}
+	}
+	for _, grant := range verdict.Grants {
+		b.grant(grant, *verdict.Subject)
+	}
+}
+
+func (b *binder) grant(grant access.Grant, who subject.Subject) {
+	clusterRole := b.terms.ClusterRole(grant.KubernetesRole)
+	if _, unbound := b.unbound[clusterRole]; clusterRole == "" || unbound {
 		return
 	}
 	if grant.Projects.All() {
-		for project := range projects {
-			wanted.Add(binding.Place{Namespace: project, ClusterRole: clusterRole}, who)
+		if b.everywhere[clusterRole] == nil {
+			b.everywhere[clusterRole] = binding.Subjects{}
 		}
+		b.everywhere[clusterRole].Add(who)
 		return
 	}
 	for _, project := range grant.Projects {
-		if _, open := projects[string(project)]; open {
-			wanted.Add(binding.Place{Namespace: string(project), ClusterRole: clusterRole}, who)
+		if _, open := b.projects[string(project)]; open {
+			b.put(binding.Place{Namespace: string(project), ClusterRole: clusterRole}, who)
+		}
+	}
+}
+
+func (b *binder) put(place binding.Place, who subject.Subject) {
+	if b.wanted[place] == nil {
+		b.wanted[place] = binding.Subjects{}
+	}
+	b.wanted[place].Add(who)
+}
+
+// spread puts those who are everywhere into every project.
+func (b *binder) spread() {
+	for clusterRole, subjects := range b.everywhere {
+		for project := range b.projects {
+			place := binding.Place{Namespace: project, ClusterRole: clusterRole}
+			if b.wanted[place] == nil {
+				b.wanted[place] = subjects
+				continue
+			}
+			for who := range subjects {
+				b.wanted[place].Add(who)
+			}
 		}
 	}
 }

@@ -33,10 +33,10 @@ func TestPace(t *testing.T) {
 			switch tc.since {
 			case -1:
 			case -2:
-				p.passed("acme")
+				p.started("acme")
 				clock.SetTime(clock.Now().Add(-time.Hour))
 			default:
-				p.passed("acme")
+				p.started("acme")
 				clock.Step(tc.since)
 			}
 			if got := p.wait("acme", tc.urgency); got != tc.want {
@@ -50,7 +50,7 @@ func TestPaceForgets(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	p := newPace(clock)
 	for i := range 3 * maxRemembered {
-		p.passed(string(rune(i)))
+		p.started(string(rune(i)))
 		clock.Step(time.Millisecond)
 	}
 	if len(p.last) > maxRemembered+1 {

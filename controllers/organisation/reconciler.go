@@ -43,7 +43,7 @@ type Reconciler struct {
 
 // Reconcile makes one pass over the Organisation of that name, which may be gone.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	defer r.pace.passed(req.Name)
+	r.pace.started(req.Name)
 	w, err := r.gather(ctx, req.Name)
 	if err != nil {
 		return ctrl.Result{}, err

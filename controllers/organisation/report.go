@@ -60,7 +60,10 @@ func (r *Reconciler) reportTaken(w *world, d *decision, taken map[subject.Subjec
 	for i := range d.members {
 		member := d.members[i].member
 		if s := member.Status.Subject; s != nil {
-			members[subject.Subject{Kind: s.Kind, Name: s.Name}] = member
+			who := subject.Subject{Kind: s.Kind, Name: s.Name}
+			if _, ok := taken[who]; ok {
+				members[who] = member
+			}
 		}
 	}
 	reported := 0

@@ -204,7 +204,7 @@ func (t *Terms) explain(spec *enrolv1alpha1.MemberSpec, grants []Grant) conditio
 	own := grants[0]
 	switch {
 	case own.KubernetesRole != "" && len(own.Projects) > 0:
-		first := fmt.Sprintf("%s in %s", own.KubernetesRole, places(own.Projects))
+		first := string(own.KubernetesRole) + " in " + places(own.Projects)
 		return condition.Ready(enrolv1alpha1.ReasonGranted, strings.Join(append([]string{first}, byGroup...), "; "))
 	case len(byGroup) > 0:
 		return condition.Ready(enrolv1alpha1.ReasonGranted, strings.Join(byGroup, "; "))

@@ -26,21 +26,18 @@ type Place struct {
 	Namespace, ClusterRole string
 }
 
-// Subjects is a set of subjects.
-type Subjects map[subject.Subject]struct{}
-
-// Wanted is who shall have which ClusterRole where.
-type Wanted map[Place]Subjects
+// Subjects is a set of subjects, numbered from 0 in the order of their coming.
+type Subjects map[subject.Subject]int
 
 // Add puts somebody in.
-func (w Wanted) Add(place Place, who subject.Subject) {
-	subjects, ok := w[place]
-	if !ok {
-		subjects = Subjects{}
-		w[place] = subjects
+func (s Subjects) Add(who subject.Subject) {
+	if _, ok := s[who]; !ok {
+		s[who] = len(s)
 	}
-	subjects[who] = struct{}{}
 }
+
+// Wanted is who shall have which ClusterRole where. Places may share a set.
+type Wanted map[Place]Subjects
 
 // Owner is the Organisation whose access is bound.
 type Owner struct {

@@ -134,14 +134,15 @@ func (m *maker) sort(b *rbacv1.RoleBinding) {
 func (m *maker) planPlace(place Place, shards []shard) {
 	wanted := m.wanted[place]
 	slices.SortFunc(shards, func(a, b shard) int { return cmp.Compare(a.number, b.number) })
-	placed := make(Subjects, len(wanted))
+	placed, count := make([]bool, len(wanted)), 0
 	for i := range shards {
 		m.sift(place, &shards[i], wanted, placed)
+		count += len(shards[i].kept)
 	}
-	if len(placed) < len(wanted) {
-		missing := make([]subject.Subject, 0, len(wanted)-len(placed))
-		for who := range wanted {
-			if _, ok := placed[who]; !ok {
+	if count < len(wanted) {
+		missing := make([]subject.Subject, 0, len(wanted)-count)
+		for who, number := range wanted {
+			if !placed[number] {
 				missing = append(missing, who)
 			}
 		}
@@ -155,19 +156,19 @@ func (m *maker) planPlace(place Place, shards []shard) {
 	}
 }
 
-// sift sorts the subjects of an existing shard into those that stay and those that go.
-func (m *maker) sift(place Place, s *shard, wanted, placed Subjects) {
+// sift sorts the subjects of an existing shard into those that stay and those that go. placed says by number who of the
+// wanted has a place already.
+func (m *maker) sift(place Place, s *shard, wanted Subjects, placed []bool) {
 	s.kept = make([]subject.Subject, 0, len(s.existing.Subjects))
 	for _, rbac := range s.existing.Subjects {
 		who, known := subject.FromRBAC(rbac)
-		_, isWanted := wanted[who]
-		_, isPlaced := placed[who]
+		number, isWanted := wanted[who]
 		switch {
 		case !known:
 			// Somebody added it. It is no subject that can be carried on, so it goes with the next write.
-		case isWanted && !isPlaced && len(s.kept) < m.shardSize:
+		case isWanted && !placed[number] && len(s.kept) < m.shardSize:
 			s.kept = append(s.kept, who)
-			placed[who] = struct{}{}
+			placed[number] = true
 		case isWanted || m.compensated(place, who):
 			s.surplus = append(s.surplus, who)
 		default:

@@ -4,7 +4,6 @@ package subject
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -52,8 +51,20 @@ func (n Naming) Group(group string) (Subject, error) {
 // MaxLength of a username or group, in bytes, without prefix.
 const MaxLength = 255
 
-// printable is ASCII with single inner spaces: everything else is a way to look like somebody else.
-var printable = regexp.MustCompile(`^[!-~]+( [!-~]+)*$`)
+// isPrintable tells whether a name is ASCII with single inner spaces: everything else is a way to look like somebody
+// else. It says the same as the pattern ^[!-~]+( [!-~]+)*$ of the API group, and is asked of every Member in every pass.
+func isPrintable(name string) bool {
+	// A space is fine where a letter was before it.
+	letter := false
+	for i := range len(name) {
+		c := name[i]
+		if c < ' ' || c > '~' || (c == ' ' && !letter) {
+			return false
+		}
+		letter = c != ' '
+	}
+	return letter
+}
 
 // checked refuses what the API group refuses as well: objects stored before a rule existed get past that.
 func checked(kind, prefix, name string) (Subject, error) {
@@ -61,7 +72,7 @@ func checked(kind, prefix, name string) (Subject, error) {
 	switch {
 	case len(name) > MaxLength:
 		return Subject{}, fmt.Errorf("the name must have at most %d characters, but has %d", MaxLength, len(name))
-	case !printable.MatchString(name) || !printable.MatchString(full):
+	case !isPrintable(name) || !isPrintable(full):
 		return Subject{}, fmt.Errorf("the name %q must be printable ASCII with single inner spaces", name)
 	case name == "*":
 		return Subject{}, errors.New("the name must not be '*'")

@@ -1,6 +1,7 @@
 package subject_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -73,6 +74,18 @@ func TestNothingOfKubernetesOwnPasses(t *testing.T) {
 			if r < ' ' || r > '~' {
 				t.Fatalf("User(%q) = %q with %U in it", name, user.Name, r)
 			}
+		}
+	})
+}
+
+// The patterns of the API group and the check here must not drift apart.
+func TestPrintableIsThePatternOfTheAPI(t *testing.T) {
+	pattern := regexp.MustCompile(`^[!-~]+( [!-~]+)*$`)
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~\x00\x7f]{0,8}`), rapid.StringMatching(`[a ]{0,8}`)).Draw(t, "name")
+		_, err := subject.Naming{}.User("x" + name)
+		if matches := pattern.MatchString("x" + name); (err == nil) != matches && len(name) < subject.MaxLength {
+			t.Fatalf("User(%q): %v, but the pattern matches: %v", "x"+name, err, matches)
 		}
 	})
 }

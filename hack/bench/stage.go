@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/controlplane"
+	"github.com/enrol-dev/enrol/internal/installation"
+	"github.com/enrol-dev/enrol/internal/process"
+)
+
+const (
+	// operatorNamespace and operatorAccount are the operator's ServiceAccount in config/default.
+	operatorNamespace = "enrol-system"
+	operatorAccount   = "enrol-operator"
+	tokenLifetime     = 24 * time.Hour
+
+	operatorGrace = 15 * time.Second
+	// partTimeout bounds what is measured on one control plane.
+	partTimeout = 30 * time.Minute
+)
+
+// scheme knows Kubernetes' own kinds and Enrol's.
+var scheme = runtime.NewScheme()
+
+func init() {
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(enrolv1alpha1.AddToScheme(scheme))
+}
+
+// stage is a control plane with Enrol installed, an ordinary user who puts the load on it, and an operator that is
+// started and stopped.
+type stage struct {
+	dir      string
+	plane    *controlplane.ControlPlane
+	operator *operator
+	// failed ends what is going on, when a process ended by itself.
+	failed context.CancelCauseFunc
+
+	// user is the platform team's: bound to enrol:platform, and to what the references need besides.
+	user client.WithWatch
+	// clients are the same user's, for what has no type.
+	clients kubernetes.Interface
+	// populated: there are Organisations, so that an operator makes passes.
+	populated atomic.Bool
+	// template is a Member that the operator made Ready, for references that write the same.
+	template *enrolv1alpha1.Member
+}
+
+// onStage runs something on a control plane of its own, which is taken down afterwards, whatever happens.
+func (b *bench) onStage(ctx context.Context, play func(context.Context, *stage) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, partTimeout)
+	defer cancel()
+	ctx, failed := context.WithCancelCause(ctx)
+	defer failed(nil)
+	dir, err := os.MkdirTemp(memoryFolder(), "enrol-bench-")
+	if err != nil {
+		return fmt.Errorf("making a folder for the control plane: %w", err)
+	}
+	s := &stage{dir: dir, failed: failed}
+	defer func() {
+		s.stopOperator()
+		if s.plane != nil {
+			s.plane.Stop()
+		}
+		err = errors.Join(err, os.RemoveAll(dir))
+	}()
+	b.say("starting a control plane ...")
+	if err := s.build(ctx); err != nil {
+		return err
+	}
+	err = play(ctx, s)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		// That a process ended says more than what failed because of it.
+		return errors.Join(cause, err)
+	}
+	return err
+}
+
+// build starts the control plane, installs Enrol and lets the user in.
+func (s *stage) build(ctx context.Context) error {
+	plane, err := controlplane.Start(ctx, controlplane.Options{Dir: s.dir, UnsafeNoFsync: true})
+	if err != nil {
+		return err
+	}
+	s.plane = plane
+	admin, err := plane.AdminKubeconfig()
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(s.dir, "admin.kubeconfig")
+	if err := os.WriteFile(file, admin, 0o600); err != nil {
+		return fmt.Errorf("writing a kubeconfig: %w", err)
+	}
+	if err := installation.Apply(ctx, plane, file); err != nil {
+		return err
+	}
+	if err := s.admitUser(ctx); err != nil {
+		return fmt.Errorf("giving the user the rights that the bench needs: %w", err)
+	}
+	config, err := plane.Config(userName)
+	if err != nil {
+		return err
+	}
+	if s.user, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	s.clients, err = kubernetes.NewForConfig(config)
+	return err
+}
+
+// serverMetrics reads the API server's metrics.
+func (s *stage) serverMetrics(ctx context.Context) (metrics, error) {
+	text, err := s.clients.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the API server's metrics: %w", err)
+	}
+	return text, nil
+}
+
+// operator is a running operator.
+type operator struct {
+	*process.Process
+
+	metricsURL string
+	// heapFile is where an observed one answers SIGUSR1.
+	heapFile string
+	// stopping is closed when its end is no surprise any more.
+	stopping chan struct{}
+}
+
+// startOperator starts the operator as it runs in a cluster, with its own ServiceAccount's rights.
+func (b *bench) startOperator(ctx context.Context, s *stage) error {
+	if b.profiles != "" {
+		return b.startObserved(ctx, s)
+	}
+	return s.start(ctx, &operator{}, b.binary,
+		"--username-claim=email", "--leader-elect=false", "--health-probe-bind-address=0")
+}
+
+// startObserved starts the same controllers in this program's binary, where they can be asked for their heap.
+func (b *bench) startObserved(ctx context.Context, s *stage) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	heapFile := filepath.Join(s.dir, "heap.json")
+	return s.start(ctx, &operator{heapFile: heapFile}, self,
+		operatorCommand, "--heap-file="+heapFile, "--profiles="+b.profiles)
+}
+
+func (s *stage) start(ctx context.Context, o *operator, path string, args ...string) error {
+	kubeconfig, err := s.operatorKubeconfig(ctx)
+	if err != nil {
+		return err
+	}
+	port, err := controlplane.FreePort(ctx, "the operator's metrics", 0)
+	if err != nil {
+		return err
+	}
+	address := "127.0.0.1:" + strconv.Itoa(port)
+	o.metricsURL = "http://" + address + "/metrics"
+	o.stopping = make(chan struct{})
+	args = append(args, "--kubeconfig="+kubeconfig, "--metrics-bind-address="+address)
+	o.Process, err = process.Start("operator", filepath.Join(s.dir, "logs", "operator.log"), path, args...)
+	if err != nil {
+		return err
+	}
+	s.operator = o
+	go func() {
+		select {
+		case <-o.stopping:
+		case <-o.Done():
+			s.failed(o.Err())
+		}
+	}()
+	return nil
+}
+
+// stopOperator ends the operator, if it runs, in an orderly way.
+func (s *stage) stopOperator() {
+	if s.operator == nil {
+		return
+	}
+	close(s.operator.stopping)
+	s.operator.Stop(operatorGrace)
+	s.operator = nil
+}
+
+func (s *stage) operatorKubeconfig(ctx context.Context) (string, error) {
+	file := filepath.Join(s.dir, "operator.kubeconfig")
+	if _, err := os.Stat(file); err == nil {
+		return file, nil
+	}
+	admin, err := kubernetes.NewForConfig(s.plane.Admin())
+	if err != nil {
+		return "", err
+	}
+	seconds := int64(tokenLifetime.Seconds())
+	token, err := admin.CoreV1().ServiceAccounts(operatorNamespace).CreateToken(ctx, operatorAccount,
+		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}},
+		metav1.CreateOptions{})
+	if err != nil {
+		return "", fmt.Errorf("requesting a token of the operator's ServiceAccount: %w", err)
+	}
+	content, err := s.plane.TokenKubeconfig(operatorAccount, token.Status.Token)
+	if err != nil {
+		return "", err
+	}
+	return file, os.WriteFile(file, content, 0o600)
+}
+
+const (
+	restProbe = 250 * time.Millisecond
+	// restProof is how long the operator must write nothing to count as at rest.
+	restProof = 3 * time.Second
+	// firstScrape bounds how long an operator may take until it serves metrics.
+	firstScrape = time.Minute
+)
+
+// awaitRest waits until the operator has made a pass, if there is an Organisation, and writes nothing any more.
+func (s *stage) awaitRest(ctx context.Context) error {
+	last, since, begun := -1.0, time.Now(), time.Now()
+	for {
+		m, err := scrape(ctx, s.operator.metricsURL)
+		if err != nil && (ctx.Err() != nil || time.Since(begun) > firstScrape) {
+			return err
+		}
+		starting := err != nil || (s.populated.Load() && m.passes(passes) == 0)
+		if sent := m.sent(); starting || sent != last || m.busy(passes)+m.busy(statuses) > 0 {
+			last, since = sent, time.Now()
+		}
+		if time.Since(since) > restProof {
+			return nil
+		}
+		if err := pause(ctx, restProbe); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits, or returns why it is no use.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// memoryFolder is a folder in memory where there is one: a disk's moods are no part of what is measured.
+func memoryFolder() string {
+	const shm = "/dev/shm"
+	if info, err := os.Stat(shm); err == nil && info.IsDir() {
+		return shm
+	}
+	return ""
+}
