@@ -250,6 +250,12 @@ func TestMembers(t *testing.T) {
 		"GroupName":        {reason: "Names are in lower case.", spec: "{username: jane, groups: [A]}", want: []string{"spec.groups[0]", "should match"}},
 		"InvitedByNobody":  {reason: "Somebody, or the field is left out.", spec: "{username: jane, invitedBy: {}}", want: []string{"spec.invitedBy", "should have at least 1 properties"}},
 		"ManyGroupsOf":     {reason: "Bounded.", spec: "{username: jane, invitedBy: {groups: " + names(33) + "}}", want: []string{"spec.invitedBy.groups", "must have at most 32 items"}},
+		"LowercaseTime":    {reason: "The operator could not read it, nor any other Member.", spec: "{username: jane, expireTime: '2030-01-01t00:00:00z'}", want: []string{"spec.expireTime", "should match"}},
+		"TrailingTime":     {reason: "The same.", spec: "{username: jane, expireTime: '2030-01-01T00:00:00ZT'}", want: []string{"spec.expireTime", "should match"}},
+		"ZoneTime":         {reason: "The same.", spec: "{username: jane, expireTime: '2030-01-01T00:00:00+99:99'}", want: []string{"spec.expireTime", "should match"}},
+		"LeapTime":         {reason: "The same.", spec: "{username: jane, expireTime: '2016-12-31T23:59:60Z'}", want: []string{"spec.expireTime"}},
+		"DayTime":          {reason: "The same.", spec: "{username: jane, expireTime: '2030-02-30T00:00:00Z'}", want: []string{"spec.expireTime"}},
+		"ZonedTime":        {reason: "Any zone, and fractions.", spec: "{username: jane, expireTime: '2030-01-01T00:00:00.123456789+13:45'}"},
 		"ExpireTime":       {reason: "A time.", spec: "{username: jane, expireTime: tomorrow}", want: []string{"spec.expireTime", "date-time"}},
 		"Suspend":          {reason: "True or false.", spec: "{username: jane, suspend: 'yes'}", want: []string{"spec.suspend", "must be of type boolean"}},
 	}

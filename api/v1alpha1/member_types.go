@@ -57,7 +57,13 @@ type MemberSpec struct {
 
 	// expireTime ends the access at that time, without anyone acting. Left out: never.
 	//
+	// The pattern says what Go reads: format date-time lets through more, and one object that cannot be read would keep
+	// the operator from reading any.
+	//
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	ExpireTime *metav1.Time `json:"expireTime,omitempty"`
 
 	// suspend withdraws the access and deletes nothing. Left out: false.

@@ -149,6 +149,21 @@ func TestNamespaceLabels(t *testing.T) {
 			})
 		}
 	}
+	for endpoint, update := range endpoints {
+		t.Run("UID/"+endpoint, func(t *testing.T) {
+			t.Parallel()
+			n := namespace("labels-uid-"+endpoint, home("mine"))
+			create(t, n, bound(n.Name, local, "cluster-admin"))
+			waitFor(t, asLocal, testenv.Access{Verb: "update", Resource: "namespaces", Namespace: n.Name, Name: n.Name})
+			version := n.ResourceVersion
+			n.Annotations = map[string]string{enrolv1alpha1.AnnotationOrganisationUID: "x"}
+			reason := "Another UID withdraws the access of the Organisation."
+			checkAnswer(t, reason, update(context.Background(), clients[local], n.DeepCopy()),
+				[]string{"adopt", "organisations.enrol.dev/mine", enrolv1alpha1.AnnotationOrganisationUID})
+			checkUnchanged(t, reason, n, version)
+			checkAnswer(t, "Who adopts may hand it over.", update(context.Background(), clients[adopter], n), nil)
+		})
+	}
 	for name, tc := range cases {
 		if tc.before != nil || tc.as == local {
 			continue

@@ -13,7 +13,6 @@ import (
 
 // Settlement is what a pass over an Organisation settled for one of its Members: what stands, and why.
 type Settlement struct {
-	Namespace, Name string
 	// UID and Generation of the Member that it speaks of. A later generation waits for a later pass.
 	UID            types.UID
 	Generation     int64

@@ -19,6 +19,9 @@ import (
 	"github.com/enrol-dev/enrol/internal/fresh"
 )
 
+// maxNote is what the events API takes for a note, in bytes.
+const maxNote = 1024
+
 // Reconciler writes what was settled.
 type Reconciler struct {
 	client   client.Client
@@ -31,11 +34,16 @@ type Reconciler struct {
 	queue   workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
-// Settle has a Member's status brought up to date soon.
-func (r *Reconciler) Settle(s Settlement) {
-	key := types.NamespacedName{Namespace: s.Namespace, Name: s.Name}
+// Settle has a Member's status brought up to date soon. One that stands already is of interest only while another one
+// is on its way, which it replaces.
+func (r *Reconciler) Settle(m *enrolv1alpha1.Member, s Settlement) {
+	key := types.NamespacedName{Namespace: m.Namespace, Name: m.Name}
+	stands := s.Stands(m)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if _, pending := r.pending[key]; stands && !pending {
+		return
+	}
 	r.pending[key] = s
 	if r.queue != nil {
 		r.queue.Add(reconcile.Request{NamespacedName: key})
@@ -77,7 +85,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, fmt.Errorf("writing the status of the Member: %w", err)
 	}
 	if s.State.IsStalled() {
-		r.recorder.Eventf(member, nil, corev1.EventTypeWarning, s.State.Reason, "Refuse", "%s", s.State.Message)
+		note := s.State.Message
+		r.recorder.Eventf(member, nil, corev1.EventTypeWarning, s.State.Reason, "Refuse", "%s", note[:min(len(note), maxNote)])
 	}
 	r.settled(req.NamespacedName, s)
 	return ctrl.Result{}, nil

@@ -17,6 +17,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/binding"
+	"github.com/enrol-dev/enrol/internal/condition"
 	"github.com/enrol-dev/enrol/internal/subject"
 )
 
@@ -33,10 +34,10 @@ const (
 type outcome struct {
 	// done are the writes that were made.
 	done []binding.Write
-	// problems that somebody has to put right, and the ClusterRoles and subjects that they keep from being bound.
+	// problems that somebody has to put right.
 	problems []problem
-	unbound  map[string]problem
-	foreign  map[subject.Subject]problem
+	// kept are subjects that something keeps from being bound, with what their Members say of it.
+	kept map[subject.Subject]condition.State
 	// failed are subjects whose writes have to be tried again.
 	failed map[subject.Subject]struct{}
 	// overtaken is true when somebody else's write came in between.
@@ -50,11 +51,7 @@ type outcome struct {
 }
 
 func newOutcome() outcome {
-	return outcome{
-		unbound: map[string]problem{},
-		foreign: map[subject.Subject]problem{},
-		failed:  map[subject.Subject]struct{}{},
-	}
+	return outcome{kept: map[subject.Subject]condition.State{}, failed: map[subject.Subject]struct{}{}}
 }
 
 func (o *outcome) again(after time.Duration) {
@@ -65,9 +62,42 @@ func (o *outcome) again(after time.Duration) {
 
 // fail notes a write that has to be tried again.
 func (o *outcome) fail(w *binding.Write) {
-	for _, who := range w.Added {
-		o.failed[who] = struct{}{}
+	for _, subjects := range [][]subject.Subject{w.Added, w.Revoked} {
+		for _, who := range subjects {
+			o.failed[who] = struct{}{}
+		}
 	}
+}
+
+// keep notes those who are not bound by a write, and why.
+func (o *outcome) keep(w *binding.Write, state condition.State) {
+	for _, who := range w.Added {
+		o.kept[who] = state
+	}
+}
+
+// stale notes that somebody else's write came in between: the next pass, in a moment, knows.
+func (o *outcome) stale() {
+	o.again(staleRetry)
+	o.overtaken = true
+}
+
+// failedFor tells whether something of what a Member gets, or had, has to be tried again.
+func (o *outcome) failedFor(j *judged) bool {
+	if len(o.failed) == 0 {
+		return false
+	}
+	if who := j.verdict.Subject; who != nil {
+		if _, failed := o.failed[*who]; failed {
+			return true
+		}
+	}
+	had := j.member.Status.Subject
+	if had == nil {
+		return false
+	}
+	_, failed := o.failed[subject.Subject{Kind: had.Kind, Name: had.Name}]
+	return failed
 }
 
 // prepareHome makes the home namespace, or notes the Organisation's UID on the one that is there.
@@ -163,8 +193,8 @@ func (a *application) hold(w *binding.Write, key types.NamespacedName, wait time
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.outcome.again(wait)
-	a.outcome.fail(w)
 	a.outcome.held = fmt.Sprintf("somebody keeps deleting RoleBinding %s: it is made again after a while", key)
+	a.outcome.keep(w, condition.InProgress(enrolv1alpha1.ReasonProgressing, a.outcome.held))
 }
 
 // write makes one write and returns what is there afterwards.
@@ -174,9 +204,7 @@ func (a *application) write(ctx context.Context, w *binding.Write) (*rbacv1.Role
 		created := a.owner.Object(w.Place, w.Number, w.Subjects)
 		return created, a.client.Create(ctx, created)
 	case len(w.Subjects) == 0:
-		// Nobody waits for the cache to see it: it never does if somebody takes the labels away just before.
-		precondition := client.Preconditions{UID: &w.Existing.UID}
-		return nil, client.IgnoreNotFound(a.client.Delete(ctx, w.Existing, precondition, asItIs))
+		return nil, a.remove(ctx, w.Existing)
 	default:
 		// With the resourceVersion of what was decided on: somebody else's write in between fails this one.
 		changed := w.Existing.DeepCopy()
@@ -185,34 +213,50 @@ func (a *application) write(ctx context.Context, w *binding.Write) (*rbacv1.Role
 	}
 }
 
+// remove deletes a RoleBinding. Where a finalizer would hold it, and the access with it, it is emptied first.
+func (a *application) remove(ctx context.Context, b *rbacv1.RoleBinding) error {
+	if len(b.Finalizers) > 0 && len(b.Subjects) > 0 {
+		emptied := b.DeepCopy()
+		a.owner.Adjust(emptied, nil)
+		if err := a.client.Update(ctx, emptied); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+	}
+	a.ours.Store(b.UID, struct{}{})
+	// Nobody waits for the cache to see it: it never does if somebody takes the labels away just before.
+	err := a.client.Delete(ctx, b, client.Preconditions{UID: &b.UID}, asItIs)
+	if err != nil {
+		a.ours.Delete(b.UID)
+	}
+	return client.IgnoreNotFound(err)
+}
+
 // excuse sorts out a failed write: settled by the world, to be put right by somebody, to be tried again, or unexpected.
 func (a *application) excuse(ctx context.Context, w *binding.Write, key types.NamespacedName, err error) {
 	var found problem
 	switch {
 	case apierrors.IsAlreadyExists(err):
-		found, err = a.foreignBinding(ctx, key)
+		found, err = a.foreignBinding(ctx, w, key)
 	case apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		found, err = a.forbidden(ctx, w.Place.ClusterRole, err)
+		if found.reason != "" && len(w.Revoked) > 0 {
+			// RBAC asks for the right to bind even when subjects are removed, but not for deleting.
+			a.withdraw(ctx, w, key)
+			return
+		}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	o := &a.outcome
 	switch {
-	case found.reason == enrolv1alpha1.ReasonBindingNotOurs:
+	case found.reason != "":
 		o.problems = append(o.problems, found)
-		for _, who := range w.Added {
-			o.foreign[who] = found
-		}
-		o.again(foreignRetry)
-	case found.reason == enrolv1alpha1.ReasonBindNotAllowed:
-		o.problems = append(o.problems, found)
-		o.unbound[w.Place.ClusterRole] = found
+		o.keep(w, found.state())
 		o.again(foreignRetry)
 	case errors.Is(err, errStale), apierrors.IsConflict(err), apierrors.IsNotFound(err),
 		apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		// Somebody else wrote it, or its namespace is going or has gone: the next pass knows.
-		o.again(staleRetry)
-		o.overtaken = true
+		// Somebody else wrote it, or its namespace is going or has gone.
+		o.stale()
 		o.fail(w)
 	default:
 		o.errs = append(o.errs, fmt.Errorf("writing RoleBinding %s: %w", key, err))
@@ -220,11 +264,30 @@ func (a *application) excuse(ctx context.Context, w *binding.Write, key types.Na
 	}
 }
 
+// withdraw deletes a RoleBinding from which somebody has to go and cannot be taken. Those who stay are told why they
+// are not bound by the pass that follows.
+func (a *application) withdraw(ctx context.Context, w *binding.Write, key types.NamespacedName) {
+	err := a.remove(ctx, w.Existing)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil {
+		a.outcome.errs = append(a.outcome.errs, fmt.Errorf("withdrawing RoleBinding %s: %w", key, err))
+		a.outcome.fail(w)
+		return
+	}
+	a.outcome.stale()
+	withdrawn := *w
+	withdrawn.Subjects, withdrawn.Added = nil, nil
+	a.outcome.done = append(a.outcome.done, withdrawn)
+}
+
 // errStale: the cache has not seen yet what is there.
 var errStale = errors.New("the cache is behind")
 
 // foreignBinding looks, past the cache, at what has a name that should have been free.
-func (a *application) foreignBinding(ctx context.Context, key types.NamespacedName) (problem, error) {
+func (a *application) foreignBinding(
+	ctx context.Context, w *binding.Write, key types.NamespacedName,
+) (problem, error) {
 	existing := &rbacv1.RoleBinding{}
 	if err := a.reader.Get(ctx, key, existing); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -232,30 +295,25 @@ func (a *application) foreignBinding(ctx context.Context, key types.NamespacedNa
 		}
 		return problem{}, err
 	}
-	if !a.owner.Owns(existing) {
+	switch {
+	case !existing.DeletionTimestamp.IsZero():
+		return problem{enrolv1alpha1.ReasonBindingNotOurs, fmt.Sprintf(
+			"RoleBinding %s is being deleted and held by finalizers of somebody else: remove these", key)}, nil
+	case !a.owner.Owns(existing):
 		return problem{enrolv1alpha1.ReasonBindingNotOurs, fmt.Sprintf(
 			"RoleBinding %s was made by somebody else and is left alone: delete or rename it", key)}, nil
+	case existing.RoleRef != a.owner.Object(w.Place, w.Number, nil).RoleRef:
+		if err := a.remove(ctx, existing); err != nil {
+			return problem{}, err
+		}
+		return problem{}, errStale
 	}
-	if existing.Labels[enrolv1alpha1.LabelOrganisation] != a.owner.Name ||
-		existing.Labels[enrolv1alpha1.LabelManagedBy] != enrolv1alpha1.ManagedBy {
-		return problem{}, a.relabel(ctx, existing)
+	// Ours, and out of the cache's sight for want of its labels, or because the cache is behind.
+	a.owner.Adjust(existing, w.Subjects)
+	if err := a.client.Update(ctx, existing); err != nil {
+		return problem{}, err
 	}
 	return problem{}, errStale
-}
-
-// relabel brings back into sight a binding of ours that somebody took the labels from.
-func (a *application) relabel(ctx context.Context, existing *rbacv1.RoleBinding) error {
-	var subjects []subject.Subject
-	for _, s := range existing.Subjects {
-		if who, ok := subject.FromRBAC(s); ok {
-			subjects = append(subjects, who)
-		}
-	}
-	a.owner.Adjust(existing, subjects)
-	if err := a.client.Update(ctx, existing); err != nil {
-		return err
-	}
-	return errStale
 }
 
 // forbidden asks whether a refusal is for want of the right to bind the ClusterRole.

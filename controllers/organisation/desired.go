@@ -162,7 +162,8 @@ func (d *decision) want(w *world, s settings, terms *access.Terms, wanted bindin
 	}
 	projects := d.openProjects(w, s)
 	d.projects = len(projects)
-	b := binder{decision: d, terms: terms, projects: projects, wanted: wanted, everywhere: map[string]binding.Subjects{}}
+	b := &binder{decision: d, terms: terms, projects: projects, wanted: wanted, everywhere: map[string]binding.Subjects{}}
+	defer b.spread()
 	if d.home != homeTerminating {
 		b.home = w.organisation.HomeNamespace()
 	}
@@ -172,6 +173,10 @@ func (d *decision) want(w *world, s settings, terms *access.Terms, wanted bindin
 			d.problems = append(d.problems, problem{verdict.State.Reason, verdict.State.Message})
 		}
 		b.bind(&verdict)
+	}
+	if d.home == homeTerminating {
+		// Its Members go with it. They may be those of an earlier Organisation of the name.
+		return
 	}
 	d.members = make([]judged, 0, len(w.members))
 	for i := range w.members {
@@ -186,7 +191,6 @@ func (d *decision) want(w *world, s settings, terms *access.Terms, wanted bindin
 		}
 		d.members = append(d.members, judged{member, verdict})
 	}
-	b.spread()
 }
 
 // binder puts verdicts to the places where they are bound.
@@ -301,8 +305,9 @@ const maxProblems = 10
 // state is what the Organisation's conditions say after its bindings were written, with that outcome.
 func (d *decision) state(suspended bool, o *outcome, failure error) condition.State {
 	problems := slices.Concat(d.problems, o.problems)
-	slices.SortStableFunc(problems, func(a, b problem) int {
-		return cmp.Compare(slices.Index(severity, a.reason), slices.Index(severity, b.reason))
+	slices.SortFunc(problems, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(slices.Index(severity, a.reason), slices.Index(severity, b.reason)),
+			cmp.Compare(a.message, b.message))
 	})
 	problems = slices.Compact(problems)
 	switch {
@@ -360,18 +365,12 @@ func (d *decision) explain(j *judged, terms *access.Terms, o *outcome) condition
 	if j.verdict.Subject == nil || !state.IsReady() {
 		return state
 	}
-	if p, ok := o.foreign[*j.verdict.Subject]; ok {
-		return p.state()
+	if kept, ok := o.kept[*j.verdict.Subject]; ok {
+		return kept
 	}
 	for _, grant := range j.verdict.Grants {
-		if len(grant.Projects) == 0 {
-			continue
-		}
-		clusterRole := terms.ClusterRole(grant.KubernetesRole)
-		for _, unbound := range []map[string]problem{d.unbound, o.unbound} {
-			if p, ok := unbound[clusterRole]; ok {
-				return p.state()
-			}
+		if p, ok := d.unbound[terms.ClusterRole(grant.KubernetesRole)]; ok && len(grant.Projects) > 0 {
+			return p.state()
 		}
 	}
 	return state

@@ -147,10 +147,10 @@ func TestDecide(t *testing.T) {
 			want:   result{home: homeUnclaimed, writes: everything, members: granted, projects: 1},
 		},
 		"HomeTerminating": {
-			reason: "nothing is bound in what goes away; the projects stay",
+			reason: "nothing is bound in what goes away, and its Members, perhaps an earlier Organisation's, go with it",
 			change: func(w *world) { w.home.DeletionTimestamp = gone },
-			want: result{home: homeTerminating, writes: []string{"web cluster-admin ada", "web edit jane"},
-				members: granted, projects: 1},
+			want: result{home: homeTerminating, writes: []string{"web cluster-admin ada"},
+				members: map[string]string{}, projects: 1},
 		},
 		"HomeForeign": {
 			reason: "what is somebody else's is not touched, and nothing is bound anywhere",
@@ -349,8 +349,8 @@ func TestState(t *testing.T) {
 			condition.Ready("Suspended", "no access: the Organisation is suspended")},
 		"Worst": {"the worst first, each once",
 			decision{problems: []problem{{"NamespaceProtected", "a"}}}, false,
-			outcome{problems: []problem{{"BindingNotOurs", "b"}, {"BindNotAllowed", "c"}, {"BindNotAllowed", "c"}}}, failure,
-			condition.Stalled("BindNotAllowed", "c; b; a")},
+			outcome{problems: []problem{{"BindNotAllowed", "d"}, {"BindingNotOurs", "b"}, {"BindNotAllowed", "c"}, {"BindNotAllowed", "d"}}}, failure,
+			condition.Stalled("BindNotAllowed", "c; d; b; a")},
 		"Failure": {"tried again", decision{}, false, outcome{held: "later"}, failure,
 			condition.InProgress("Progressing", "the API server is away")},
 		"Held": {"a binding is held back", decision{}, false, outcome{held: "later"}, nil,
@@ -408,8 +408,8 @@ func TestStatus(t *testing.T) {
 func TestExplain(t *testing.T) {
 	jane := subject.Subject{Kind: rbacv1.UserKind, Name: "jane"}
 	terms := access.NewTerms(newWorld().organisation, subject.Naming{})
-	blocked := problem{"BindNotAllowed", "add the rule"}
-	foreign := problem{"BindingNotOurs", "delete it"}
+	blocked := problem{"ClusterRoleMissing", "make it"}
+	kept := map[subject.Subject]condition.State{jane: condition.Stalled("BindingNotOurs", "delete it")}
 	verdict := func(state condition.State, grants ...access.Grant) access.Verdict {
 		return access.Verdict{Subject: &jane, State: state, Grants: grants}
 	}
@@ -417,28 +417,22 @@ func TestExplain(t *testing.T) {
 	cases := map[string]struct {
 		reason  string
 		unbound map[string]problem
-		foreign map[subject.Subject]problem
+		kept    map[subject.Subject]condition.State
 		verdict access.Verdict
 		want    string
 	}{
 		"Fine":         {"", nil, nil, verdict(condition.Ready("Granted", ""), access.Grant{KubernetesRole: "edit", Projects: all}), "Granted"},
-		"Blocked":      {"the ClusterRole is not bound", map[string]problem{"edit": blocked}, nil, verdict(condition.Ready("Granted", ""), access.Grant{KubernetesRole: "edit", Projects: all}), "BindNotAllowed"},
+		"Blocked":      {"the ClusterRole is not bound", map[string]problem{"edit": blocked}, nil, verdict(condition.Ready("Granted", ""), access.Grant{KubernetesRole: "edit", Projects: all}), "ClusterRoleMissing"},
 		"OtherBlocked": {"another is not", map[string]problem{"view": blocked}, nil, verdict(condition.Ready("Granted", ""), access.Grant{KubernetesRole: "edit", Projects: all}), "Granted"},
 		"BlockedIdle":  {"it is wanted nowhere", map[string]problem{"edit": blocked}, nil, verdict(condition.Ready("NoProjects", ""), access.Grant{KubernetesRole: "edit"}), "NoProjects"},
-		"Foreign":      {"somebody else's binding is in the way", nil, map[subject.Subject]problem{jane: foreign}, verdict(condition.Ready("Granted", "")), "BindingNotOurs"},
-		"Stalled":      {"what stalls the Member itself comes first", nil, map[subject.Subject]problem{jane: foreign}, verdict(condition.Stalled("UnknownRole", "")), "UnknownRole"},
-		"Nobody":       {"nobody is bound anyway", nil, map[subject.Subject]problem{jane: foreign}, access.Verdict{State: condition.Ready("Suspended", "")}, "Suspended"},
+		"Foreign":      {"somebody else's binding is in the way", nil, kept, verdict(condition.Ready("Granted", "")), "BindingNotOurs"},
+		"Stalled":      {"what stalls the Member itself comes first", nil, kept, verdict(condition.Stalled("UnknownRole", "")), "UnknownRole"},
+		"Nobody":       {"nobody is bound anyway", nil, kept, access.Verdict{State: condition.Ready("Suspended", "")}, "Suspended"},
 	}
 	for name, tc := range cases {
-		// Missing before anything is written, or refused when it was: it makes no difference to the Member.
-		for _, d := range []*decision{{unbound: tc.unbound}, {}} {
-			o := &outcome{foreign: tc.foreign}
-			if d.unbound == nil {
-				o.unbound = tc.unbound
-			}
-			if got := d.explain(&judged{verdict: tc.verdict}, terms, o).Reason; got != tc.want {
-				t.Errorf("%s: %s, want %s: %s", name, got, tc.want, tc.reason)
-			}
+		d := &decision{unbound: tc.unbound}
+		if got := d.explain(&judged{verdict: tc.verdict}, terms, &outcome{kept: tc.kept}).Reason; got != tc.want {
+			t.Errorf("%s: %s, want %s: %s", name, got, tc.want, tc.reason)
 		}
 	}
 }

@@ -5,6 +5,8 @@ package organisation
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -25,7 +27,7 @@ const maxWait = 24 * time.Hour
 
 // Settler brings the statuses of Members up to date.
 type Settler interface {
-	Settle(member.Settlement)
+	Settle(*enrolv1alpha1.Member, member.Settlement)
 }
 
 // Reconciler makes the passes.
@@ -39,6 +41,10 @@ type Reconciler struct {
 	pace     *pace
 	// deletions holds back the making of a RoleBinding that somebody keeps deleting.
 	deletions *flowcontrol.Backoff
+	// foreignDeletions counts them.
+	foreignDeletions atomic.Int64
+	// ours are the UIDs of RoleBindings that a pass deletes.
+	ours sync.Map
 }
 
 // Reconcile makes one pass over the Organisation of that name, which may be gone.
@@ -49,24 +55,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	d := decide(w, r.settings)
-	o := newOutcome()
-	failure := r.prepare(ctx, w, d)
-	if failure == nil {
-		o = r.apply(ctx, d.owner, d.plan)
-		failure = errors.Join(o.errs...)
+	// Whatever becomes of the home namespace: what is taken away is taken away.
+	unprepared := r.prepare(ctx, w, d)
+	o := r.apply(ctx, d.owner, d.plan)
+	if apierrors.IsAlreadyExists(unprepared) || apierrors.IsConflict(unprepared) {
+		o.stale()
+		unprepared = nil
 	}
-	if apierrors.IsAlreadyExists(failure) || apierrors.IsConflict(failure) {
-		// Overtaken by somebody else's write: look again.
-		return ctrl.Result{RequeueAfter: staleRetry}, nil
-	}
+	failure := errors.Join(append([]error{unprepared}, o.errs...)...)
 	r.report(w, d, o)
-	if err := r.writeStatus(ctx, w, d, o, failure); err != nil {
-		return ctrl.Result{}, errors.Join(failure, err)
-	}
-	if failure != nil {
-		return ctrl.Result{}, failure
-	}
 	r.settle(w, d, o)
+	if err := errors.Join(failure, r.writeStatus(ctx, w, d, o, failure)); err != nil {
+		return ctrl.Result{}, err
+	}
 	return ctrl.Result{RequeueAfter: wakeUp(w.now, d.until, o.retry)}, nil
 }
 
@@ -111,8 +112,8 @@ func countBindings(w *world, o outcome) int {
 	return count
 }
 
-// settle has the statuses of those Members brought up to date that say something else than what now stands. Those
-// whose access could not be written yet wait for the pass that does it.
+// settle has the statuses of Members brought up to date. Those whose access could not be given, or taken away, yet wait
+// for the pass that does it.
 func (r *Reconciler) settle(w *world, d *decision, o outcome) {
 	var terms *access.Terms
 	if w.organisation != nil {
@@ -120,18 +121,13 @@ func (r *Reconciler) settle(w *world, d *decision, o outcome) {
 	}
 	for i := range d.members {
 		j := &d.members[i]
-		if who := j.verdict.Subject; who != nil {
-			if _, failed := o.failed[*who]; failed {
-				continue
-			}
+		if o.failedFor(j) {
+			continue
 		}
-		s := member.Settlement{
-			Namespace: j.member.Namespace, Name: j.member.Name, UID: j.member.UID, Generation: j.member.Generation,
+		r.settler.Settle(j.member, member.Settlement{
+			UID: j.member.UID, Generation: j.member.Generation,
 			State: d.explain(j, terms, &o), Subject: j.verdict.Subject, KubernetesRole: j.verdict.KubernetesRole(),
-		}
-		if !s.Stands(j.member) {
-			r.settler.Settle(s)
-		}
+		})
 	}
 }
 

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/subject"
@@ -23,6 +25,8 @@ const (
 
 	// maxRevocations bounds the events of one pass. Beyond it the Organisation's own event gives the number.
 	maxRevocations = 100
+	// forgetEvery so many deletions, those that are long past are forgotten.
+	forgetEvery = 1000
 	// maxNote is what the events API takes for a note, in bytes.
 	maxNote = 1024
 )
@@ -96,10 +100,16 @@ func (r *Reconciler) event(about runtime.Object, format string, args ...any) {
 	r.recorder.Eventf(about, nil, corev1.EventTypeNormal, eventRevoked, actionRelease, "%s", note[:min(len(note), maxNote)])
 }
 
-// deleted notes that somebody deleted a RoleBinding of ours, and backOff says how long it must not be made again: at
-// once the first few times, then less and less often.
-func (r *Reconciler) deleted(key types.NamespacedName) {
-	r.deletions.Next(key.String(), r.clock.Now())
+// deleted notes that a RoleBinding of ours was deleted by somebody else, and backOff says how long it must not be made
+// again: at once the first few times, then less and less often.
+func (r *Reconciler) deleted(b *rbacv1.RoleBinding) {
+	if _, ours := r.ours.LoadAndDelete(b.UID); ours {
+		return
+	}
+	if r.foreignDeletions.Add(1)%forgetEvery == 0 {
+		r.deletions.GC()
+	}
+	r.deletions.Next(client.ObjectKeyFromObject(b).String(), r.clock.Now())
 }
 
 func (r *Reconciler) backOff(key types.NamespacedName) time.Duration {

@@ -34,6 +34,10 @@ const (
 	firstRepair = 5 * time.Millisecond
 	lastRepair  = 5 * time.Minute
 
+	// longestBackOff is how late a pass may be after one that failed: what others break in one project must not hold
+	// up an expiry in another for long.
+	longestBackOff = 5 * time.Second
+
 	revokingPriority = 100
 )
 
@@ -67,9 +71,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		Reconciler:              r,
 		MaxConcurrentReconciles: parallelPasses,
 		ReconciliationTimeout:   passTimeout,
-		// A failed pass is repeated soon: the longest back-off is how long access may be wrong after an outage.
 		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
-			20*time.Millisecond, 15*time.Second),
+			20*time.Millisecond, longestBackOff),
 	})
 	if err != nil {
 		return err
@@ -140,9 +143,11 @@ func (r *Reconciler) enqueue(q queue, organisation string, u urgency) {
 // onOrganisation: the spec decides everything; one that goes frees its slug for another.
 func (r *Reconciler) onOrganisation() handler.TypedEventHandler[*enrolv1alpha1.Organisation, reconcile.Request] {
 	return handler.TypedFuncs[*enrolv1alpha1.Organisation, reconcile.Request]{
-		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[*enrolv1alpha1.Organisation], q queue) {
-			// At once: whoever applies Members in the same breath needs the home namespace.
+		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[*enrolv1alpha1.Organisation], q queue) {
+			// At once: whoever applies Members in the same breath needs the home namespace. Another of the same
+			// second may lose its slug.
 			r.enqueue(q, e.Object.Name, revoking)
+			r.enqueueIndexed(ctx, q, indexSlug, e.Object.Slug())
 		},
 		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[*enrolv1alpha1.Organisation], q queue) {
 			if e.ObjectOld.Generation != e.ObjectNew.Generation ||
@@ -231,7 +236,7 @@ func (r *Reconciler) onRoleBinding() handler.TypedEventHandler[*rbacv1.RoleBindi
 			enqueue(e.ObjectNew, q)
 		},
 		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*rbacv1.RoleBinding], q queue) {
-			r.deleted(client.ObjectKeyFromObject(e.Object))
+			r.deleted(e.Object)
 			enqueue(e.Object, q)
 		},
 	}

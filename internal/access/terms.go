@@ -2,6 +2,8 @@
 package access
 
 import (
+	"strings"
+
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/subject"
 )
@@ -71,8 +73,18 @@ func NewTerms(organisation *enrolv1alpha1.Organisation, naming subject.Naming) *
 	}
 	for _, mapping := range organisation.Spec.KubernetesRoles {
 		t.clusterRoles[mapping.Name] = mapping.ClusterRole
+		if isReserved(mapping.ClusterRole) {
+			t.clusterRoles[mapping.Name] = ""
+		}
 	}
 	return t
+}
+
+// isReserved tells whether a ClusterRole is Kubernetes' or Enrol's own. The API group accepts no mapping to one; a
+// mapping that got past it gives nothing.
+func isReserved(clusterRole string) bool {
+	name := strings.ToLower(clusterRole)
+	return strings.HasPrefix(name, "system:") || strings.HasPrefix(name, "enrol:")
 }
 
 // addRole refuses nothing that the API group accepts. A stored role that got past it, based on owner or on a role

@@ -21,6 +21,9 @@ import (
 // as long for writing one as for writing 10 of a single subject.
 const ShardSize = 500
 
+// maxShard is more than any Organisation needs. A higher number was made up by somebody.
+const maxShard = 99_999
+
 // Place is a ClusterRole in a namespace.
 type Place struct {
 	Namespace, ClusterRole string
@@ -62,7 +65,7 @@ func (o Owner) shard(name string) (clusterRole string, number int, ok bool) {
 		return "", 0, false
 	}
 	number, err := strconv.Atoi(rest[i+1:])
-	if err != nil || number < 0 || strconv.Itoa(number) != rest[i+1:] {
+	if err != nil || number < 0 || number > maxShard || strconv.Itoa(number) != rest[i+1:] {
 		return "", 0, false
 	}
 	return rest[:i], number, true

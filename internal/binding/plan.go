@@ -117,6 +117,10 @@ func (s *shard) size() int { return len(s.kept) + len(s.added) }
 func (m *maker) sort(b *rbacv1.RoleBinding) {
 	clusterRole, number, ok := m.owner.shard(b.Name)
 	if !ok || b.RoleRef != roleRef(clusterRole) {
+		if !b.DeletionTimestamp.IsZero() {
+			// Somebody's finalizer holds it. What it gives is theirs to give, and there is nothing more to do.
+			return
+		}
 		place := Place{b.Namespace, b.RoleRef.Name}
 		w := Write{Phase: Revoke, Place: place, Number: number, Existing: b}
 		for _, s := range b.Subjects {
@@ -223,7 +227,7 @@ func (m *maker) planShard(place Place, s *shard) {
 		w.Phase = Revoke
 	case len(s.added) > 0:
 		w.Phase = Give
-	case m.stands(s, w.Subjects):
+	case m.stands(s, w.Subjects) || (s.existing.DeletionTimestamp != nil && len(s.existing.Subjects) == 0):
 		return
 	default:
 		w.Phase = Tidy

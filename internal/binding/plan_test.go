@@ -414,17 +414,18 @@ func TestShardNames(t *testing.T) {
 		number      int
 		ok          bool
 	}{
-		"enrol:acme:edit:0":                      {"edit", 0, true},
-		"enrol:acme:enrol:owner:12":              {"enrol:owner", 12, true},
-		"enrol:acme:edit:00":                     {},
-		"enrol:acme:edit:-1":                     {},
-		"enrol:acme:edit:+1":                     {},
-		"enrol:acme:edit":                        {},
-		"enrol:acme::0":                          {},
-		"enrol:acme:0":                           {},
-		"enrol:other:edit:0":                     {},
-		"enrol:acme:edit:9999999999999999999999": {},
-		"":                                       {},
+		"enrol:acme:edit:0":         {"edit", 0, true},
+		"enrol:acme:enrol:owner:12": {"enrol:owner", 12, true},
+		"enrol:acme:edit:00":        {},
+		"enrol:acme:edit:-1":        {},
+		"enrol:acme:edit:+1":        {},
+		"enrol:acme:edit":           {},
+		"enrol:acme::0":             {},
+		"enrol:acme:0":              {},
+		"enrol:other:edit:0":        {},
+		"enrol:acme:edit:99999":     {"edit", 99_999, true},
+		"enrol:acme:edit:100000":    {},
+		"":                          {},
 	} {
 		clusterRole, number, ok := acme.shard(name)
 		if ok != want.ok || (ok && (clusterRole != want.clusterRole || number != want.number)) {

@@ -31,6 +31,9 @@ type MemberSpecApplyConfiguration struct {
 	// invitedBy is who asked for the membership. Left out: unknown.
 	InvitedBy *InviterApplyConfiguration `json:"invitedBy,omitempty"`
 	// expireTime ends the access at that time, without anyone acting. Left out: never.
+	//
+	// The pattern says what Go reads: format date-time lets through more, and one object that cannot be read would keep
+	// the operator from reading any.
 	ExpireTime *v1.Time `json:"expireTime,omitempty"`
 	// suspend withdraws the access and deletes nothing. Left out: false.
 	Suspend *bool `json:"suspend,omitempty"`
