@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// parallelWrites of statuses: the API server takes no more from more.
-	parallelWrites = 16
+	// parallelWrites of statuses. With 16 as many are written, but the RoleBindings, which somebody waits for, have to
+	// queue behind them: the access of the last 1 % of a burst came after 1.4 s instead of 1.1.
+	parallelWrites = 8
 	writeTimeout   = time.Minute
 )
 
