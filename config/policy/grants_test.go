@@ -288,6 +288,20 @@ func TestGrantsByOtherVerbs(t *testing.T) {
 	checkUnchanged(t, "None of these changed anything.", m, version)
 }
 
+// A finalizer from the start would keep the Member, its namespace and the next Organisation of the name.
+func TestFinalizersFromTheStart(t *testing.T) {
+	t.Parallel()
+	home, clients := people(t, "finalizers")
+	for user, want := range map[string][]string{
+		admin: {"adopt on organisations.enrol.dev/finalizers", "metadata.finalizers"}, platform: nil,
+	} {
+		m := member(t, home, "held", "{username: x, roles: [viewer]}")
+		m.SetFinalizers([]string{"example.com/keep"})
+		err := clients[user].Create(context.Background(), m, client.DryRunAll)
+		checkAnswer(t, user+" makes a Member with a finalizer.", err, want)
+	}
+}
+
 // TestGrantsOnOddMembers covers Members from before a rule existed: whoever may grant everything can clean up, nobody
 // else gets past.
 func TestGrantsOnOddMembers(t *testing.T) {

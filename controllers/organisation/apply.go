@@ -330,7 +330,7 @@ func (a *application) forbidden(ctx context.Context, clusterRole string, refusal
 		return problem{}, refusal
 	}
 	return problem{enrolv1alpha1.ReasonBindNotAllowed, fmt.Sprintf(
-		"the operator may not bind ClusterRole %q: add to ClusterRole enrol:operator-bind the rule "+
+		"the operator may not bind ClusterRole %q: give its ServiceAccount, in a ClusterRole of your own, the rule "+
 			"{apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles], resourceNames: [%q], verbs: [bind]}",
 		clusterRole, clusterRole)}, nil
 }

@@ -18,13 +18,13 @@ func TestPace(t *testing.T) {
 		"FirstAddition":      {"what is added waits a moment for company", -1, additive, gatherFirst},
 		"FirstRevocation":    {"what is taken away does not", -1, revoking, 0},
 		"AdditionInBurst":    {"in a burst, passes keep their distance", 0, additive, gatherNext},
-		"LaterInBurst":       {"from the last pass, not from the change", 400 * time.Millisecond, additive, 100 * time.Millisecond},
+		"LaterInBurst":       {"from the last pass, not from the change", gatherNext - 100*time.Millisecond, additive, 100 * time.Millisecond},
 		"AdditionAtRest":     {"at rest, only the moment", time.Hour, additive, gatherFirst},
 		"RevocationInBurst":  {"many leavers share passes too", 0, revoking, urgentNext},
 		"RevocationAtRest":   {"at rest, at once", time.Hour, revoking, 0},
 		"ClockSetBack":       {"a clock that was set back does not stop the passes for long", -2, additive, gatherNext},
 		"RevocationSetBack":  {"nor the revocations", -2, revoking, urgentNext},
-		"AdditionJustBefore": {"never sooner than the moment", 499 * time.Millisecond, additive, gatherFirst},
+		"AdditionJustBefore": {"never sooner than the moment", gatherNext - time.Millisecond, additive, gatherFirst},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
