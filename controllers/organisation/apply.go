@@ -1,9 +1,11 @@
 package organisation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,7 +44,7 @@ type outcome struct {
 	failed map[subject.Subject]struct{}
 	// overtaken is true when somebody else's write came in between.
 	overtaken bool
-	// held says which RoleBinding is not made again yet, and why; "" for none.
+	// held says which RoleBinding, the first by name, is not made again yet, and why; "" for none.
 	held string
 	// retry is when to try again what nothing else will bring back; 0: never.
 	retry time.Duration
@@ -151,6 +153,8 @@ func (r *Reconciler) apply(ctx context.Context, owner binding.Owner, plan *bindi
 		}
 		group.Wait()
 	}
+	// Writes end in any order, and what a status says must not depend on it.
+	slices.SortFunc(a.outcome.errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 	return a.outcome
 }
 
@@ -193,8 +197,11 @@ func (a *application) hold(w *binding.Write, key types.NamespacedName, wait time
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.outcome.again(wait)
-	a.outcome.held = fmt.Sprintf("somebody keeps deleting RoleBinding %s: it is made again after a while", key)
-	a.outcome.keep(w, condition.InProgress(enrolv1alpha1.ReasonProgressing, a.outcome.held))
+	held := fmt.Sprintf("somebody keeps deleting RoleBinding %s: it is made again after a while", key)
+	a.outcome.keep(w, condition.InProgress(enrolv1alpha1.ReasonProgressing, held))
+	if a.outcome.held == "" || held < a.outcome.held {
+		a.outcome.held = held
+	}
 }
 
 // write makes one write and returns what is there afterwards.
