@@ -46,7 +46,8 @@ build: ## Build bin/operator
 
 .PHONY: test
 test: k8s ## Run all tests, against a real control plane
-	$(GO) test -timeout 20m ./...
+	# -count=1: manifests are read by kubectl, so that the test cache does not know of them.
+	@$(GO) test -count=1 -timeout 20m ./...
 
 .PHONY: bench
 bench: k8s build ## Measure Enrol beside plain clients; takes long, and prints a table
