@@ -44,10 +44,10 @@ endif
 build: ## Build bin/operator
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w -X main.version=$(VERSION)' -o bin/operator ./cmd/operator
 
+# Manifests are read by kubectl, so that the test cache does not know of them: hence -count=1.
 .PHONY: test
 test: k8s ## Run all tests, against a real control plane
-	# -count=1: manifests are read by kubectl, so that the test cache does not know of them.
-	@$(GO) test -count=1 -timeout 20m ./...
+	$(GO) test -count=1 -timeout 20m ./...
 
 .PHONY: bench
 bench: k8s build ## Measure Enrol beside plain clients; takes long, and prints a table
