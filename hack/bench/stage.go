@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -207,18 +205,11 @@ func (s *stage) operatorKubeconfig(ctx context.Context) (string, error) {
 	if _, err := os.Stat(file); err == nil {
 		return file, nil
 	}
-	admin, err := kubernetes.NewForConfig(s.plane.Admin())
+	token, err := s.plane.ServiceAccountToken(ctx, operatorNamespace, operatorAccount, tokenLifetime)
 	if err != nil {
 		return "", err
 	}
-	seconds := int64(tokenLifetime.Seconds())
-	token, err := admin.CoreV1().ServiceAccounts(operatorNamespace).CreateToken(ctx, operatorAccount,
-		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}},
-		metav1.CreateOptions{})
-	if err != nil {
-		return "", fmt.Errorf("requesting a token of the operator's ServiceAccount: %w", err)
-	}
-	content, err := s.plane.TokenKubeconfig(operatorAccount, token.Status.Token)
+	content, err := s.plane.TokenKubeconfig(operatorAccount, token)
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,156 @@
+package controllers_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/testenv"
+)
+
+// Who may no longer be bound can still be unbound: RBAC asks for the right to bind even where a subject goes.
+func TestRevocationNeedsNoRightToBind(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	team := "lost-" + f.name
+	if err := f.admin.Create(t.Context(), &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: team},
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	own := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "bind-" + team}, Rules: []rbacv1.PolicyRule{{
+		APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"}, ResourceNames: []string{team}, Verbs: []string{"bind"},
+	}}}
+	toOperator := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: own.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: own.Name},
+		Subjects: []rbacv1.Subject{{
+			Kind: rbacv1.ServiceAccountKind, Name: testenv.OperatorServiceAccount, Namespace: testenv.SystemNamespace,
+		}},
+	}
+	if err := errors.Join(f.admin.Create(t.Context(), own), f.admin.Create(t.Context(), toOperator)); err != nil {
+		t.Fatal(err)
+	}
+	f.organise(func(o *enrolv1alpha1.OrganisationSpec) {
+		o.KubernetesRoles = []enrolv1alpha1.KubernetesRoleMapping{{Name: "edit", ClusterRole: team}}
+	})
+	f.project("web")
+	leaver := f.member("jane", developer())
+	suspended := f.member("joe", developer())
+	f.member("jim", developer())
+	secrets := testenv.Access{Verb: "get", Resource: "secrets", Namespace: f.in("web")}
+	for _, name := range []string{"jane", "joe", "jim"} {
+		f.as(f.user(name)).can(secrets)
+	}
+
+	f.delete(f.admin, toOperator)
+	f.delete(f.platform, leaver)
+	f.as(f.user("jane")).cannot(secrets)
+	change(f, suspended, func(m *enrolv1alpha1.Member) { m.Spec.Suspend = true })
+	f.ready("joe", enrolv1alpha1.ReasonSuspended)
+	f.as(f.user("joe")).mayNot(secrets)
+	f.ready("jim", enrolv1alpha1.ReasonBindNotAllowed)
+}
+
+// Somebody's finalizer on a RoleBinding holds the object, not the access.
+func TestAFinalizerOnABindingKeepsNoAccess(t *testing.T) {
+	t.Parallel()
+	f := newOrganisation(t)
+	m := f.member("jane", developer())
+	f.as(f.user("jane")).can(at(editing, f.in("web")))
+	held := f.rolebinding(f.in("web"), "edit")
+	held.Finalizers = []string{"example.com/held"}
+	if err := f.admin.Update(t.Context(), held); err != nil {
+		t.Fatal(err)
+	}
+	f.delete(f.platform, m)
+	f.as(f.user("jane")).cannot(at(editing, f.in("web")))
+	f.organisationReady(enrolv1alpha1.ReasonReconciled)
+
+	// Who comes while it is held is let in by it nevertheless: RBAC goes by what the object says.
+	f.member("joe", developer())
+	f.as(f.user("joe")).can(at(editing, f.in("web")))
+	testenv.Eventually(t, func() error {
+		if err := f.admin.Get(t.Context(), client.ObjectKeyFromObject(held), held); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		held.Finalizers = nil
+		return f.admin.Update(t.Context(), held)
+	})
+	f.as(f.user("joe")).can(at(editing, f.in("web")))
+	f.ready("joe", enrolv1alpha1.ReasonGranted)
+}
+
+// Statuses follow a change that is taken back at once.
+func TestAShortSuspensionLeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	f := newOrganisation(t)
+	const many = 100
+	for i := range many {
+		f.member(fmt.Sprint("m", i), developer())
+	}
+	for i := range many {
+		f.ready(fmt.Sprint("m", i), enrolv1alpha1.ReasonGranted)
+	}
+	for range 3 {
+		f.changeOrganisation(func(o *enrolv1alpha1.OrganisationSpec) { o.Suspend = true })
+		f.as(f.user("m0")).cannot(at(editing, f.in("web")))
+		f.changeOrganisation(func(o *enrolv1alpha1.OrganisationSpec) { o.Suspend = false })
+	}
+	f.as(f.user("m0")).can(at(editing, f.in("web")))
+	for i := range many {
+		f.ready(fmt.Sprint("m", i), enrolv1alpha1.ReasonGranted)
+	}
+}
+
+// What the operator itself deletes is no fight: somebody whose access goes and comes gets it back at once each time.
+func TestAccessMayComeAndGo(t *testing.T) {
+	t.Parallel()
+	f := newOrganisation(t)
+	m := f.member("jane", developer())
+	jane := f.as(f.user("jane"))
+	for range 12 {
+		jane.can(at(editing, f.in("web")))
+		change(f, m, func(m *enrolv1alpha1.Member) { m.Spec.Suspend = true })
+		jane.cannot(at(editing, f.in("web")))
+		change(f, m, func(m *enrolv1alpha1.Member) { m.Spec.Suspend = false })
+	}
+	begin := time.Now()
+	jane.can(at(editing, f.in("web")))
+	if waited := time.Since(begin); waited > 5*time.Second {
+		t.Errorf("the 13th time took %s", waited)
+	}
+}
+
+// What is broken in one project stays there.
+func TestAQuotaInOneProjectHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	f := newOrganisation(t)
+	f.project("lab")
+	f.as(f.user("ada")).can(at(binding, f.in("lab")))
+	if _, err := environment.Kubectl("-n", f.in("lab"), "create", "quota", "none",
+		"--hard=count/rolebindings.rbac.authorization.k8s.io=0"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := environment.Kubectl("-n", f.in("lab"), "patch", "quota", "none", "--subresource=status", "--type=merge",
+		"-p", `{"status":{"hard":{"count/rolebindings.rbac.authorization.k8s.io":"0"},"used":{"count/rolebindings.rbac.authorization.k8s.io":"0"}}}`); err != nil {
+		t.Fatal(err)
+	}
+	f.member("jane", enrolv1alpha1.MemberSpec{Projects: enrolv1alpha1.Projects{enrolv1alpha1.Project(f.in("web"))}})
+	f.as(f.user("jane")).can(at(viewing, f.in("web")))
+	f.ready("jane", enrolv1alpha1.ReasonGranted)
+	f.member("joe", enrolv1alpha1.MemberSpec{Projects: enrolv1alpha1.Projects{"*"}})
+	f.as(f.user("joe")).can(at(viewing, f.in("web")))
+	leaver := f.member("jim", enrolv1alpha1.MemberSpec{Projects: enrolv1alpha1.Projects{enrolv1alpha1.Project(f.in("web"))}})
+	f.as(f.user("jim")).can(at(viewing, f.in("web")))
+	f.delete(f.platform, leaver)
+	f.as(f.user("jim")).cannot(at(viewing, f.in("web")))
+	f.organisationReady(enrolv1alpha1.ReasonProgressing)
+}
