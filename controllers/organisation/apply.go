@@ -309,7 +309,7 @@ func (a *application) foreignBinding(
 	case !a.owner.Owns(existing):
 		return problem{enrolv1alpha1.ReasonBindingNotOurs, fmt.Sprintf(
 			"RoleBinding %s was made by somebody else and is left alone: delete or rename it", key)}, nil
-	case existing.RoleRef != a.owner.Object(w.Place, w.Number, nil).RoleRef:
+	case !binding.RefersTo(existing, w.Place.ClusterRole):
 		if err := a.remove(ctx, existing); err != nil {
 			return problem{}, err
 		}

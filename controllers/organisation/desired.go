@@ -43,6 +43,8 @@ type decision struct {
 	owner binding.Owner
 	home  homeState
 	plan  *binding.Plan
+	// terms of the Organisation; nil when there is none.
+	terms *access.Terms
 	// refused is true for an Organisation that as a whole gets nothing.
 	refused bool
 	// members are those whose status the pass decides, with what each gets.
@@ -86,16 +88,16 @@ func decide(w *world, s settings) *decision {
 		return d
 	}
 	d.owner.UID = w.organisation.UID
-	terms := access.NewTerms(w.organisation, s.naming)
+	d.terms = access.NewTerms(w.organisation, s.naming)
 	wanted := binding.Wanted{}
 	if refusal, refused := refusal(w, d.home); refused {
 		d.refused = true
 		d.problems = append(d.problems, refusal)
 		d.judgeAll(w, access.OrganisationStalled(refusal.message))
 	} else {
-		d.want(w, s, terms, wanted)
+		d.want(w, s, wanted)
 	}
-	d.plan = binding.Make(d.owner, existing, wanted, terms.Rank)
+	d.plan = binding.Make(d.owner, existing, wanted, d.terms.Rank)
 	return d
 }
 
@@ -154,7 +156,7 @@ func (d *decision) judgeAll(w *world, verdict access.Verdict) {
 }
 
 // want fills in who shall have what where.
-func (d *decision) want(w *world, s settings, terms *access.Terms, wanted binding.Wanted) {
+func (d *decision) want(w *world, s settings, wanted binding.Wanted) {
 	for _, clusterRole := range w.missing {
 		p := problem{enrolv1alpha1.ReasonClusterRoleMissing, fmt.Sprintf("there is no ClusterRole %q", clusterRole)}
 		d.unbound[clusterRole] = p
@@ -162,13 +164,13 @@ func (d *decision) want(w *world, s settings, terms *access.Terms, wanted bindin
 	}
 	projects := d.openProjects(w, s)
 	d.projects = len(projects)
-	b := &binder{decision: d, terms: terms, projects: projects, wanted: wanted, everywhere: map[string]binding.Subjects{}}
+	b := &binder{decision: d, projects: projects, wanted: wanted, everywhere: map[string]binding.Subjects{}}
 	defer b.spread()
 	if d.home != homeTerminating {
 		b.home = w.organisation.HomeNamespace()
 	}
 	for _, owner := range w.organisation.Spec.Owners {
-		verdict := terms.Owner(owner)
+		verdict := d.terms.Owner(owner)
 		if verdict.State.IsStalled() {
 			d.problems = append(d.problems, problem{verdict.State.Reason, verdict.State.Message})
 		}
@@ -184,7 +186,7 @@ func (d *decision) want(w *world, s settings, terms *access.Terms, wanted bindin
 		if !member.DeletionTimestamp.IsZero() {
 			continue
 		}
-		verdict := terms.Judge(member, w.now)
+		verdict := d.terms.Judge(member, w.now)
 		b.bind(&verdict)
 		if !verdict.Until.IsZero() && (d.until.IsZero() || verdict.Until.Before(d.until)) {
 			d.until = verdict.Until
@@ -197,7 +199,6 @@ func (d *decision) want(w *world, s settings, terms *access.Terms, wanted bindin
 type binder struct {
 	*decision
 
-	terms *access.Terms
 	// home is where organisation roles are bound; "" for nowhere.
 	home     string
 	projects map[string]struct{}
@@ -360,7 +361,7 @@ func (d *decision) status(w *world, state condition.State, bindings int) enrolv1
 }
 
 // explain is what a Member's conditions say: the verdict, unless something it promises could not be bound.
-func (d *decision) explain(j *judged, terms *access.Terms, o *outcome) condition.State {
+func (d *decision) explain(j *judged, o *outcome) condition.State {
 	state := j.verdict.State
 	if j.verdict.Subject == nil || !state.IsReady() {
 		return state
@@ -369,7 +370,7 @@ func (d *decision) explain(j *judged, terms *access.Terms, o *outcome) condition
 		return kept
 	}
 	for _, grant := range j.verdict.Grants {
-		if p, ok := d.unbound[terms.ClusterRole(grant.KubernetesRole)]; ok && len(grant.Projects) > 0 {
+		if p, ok := d.unbound[d.terms.ClusterRole(grant.KubernetesRole)]; ok && len(grant.Projects) > 0 {
 			return p.state()
 		}
 	}

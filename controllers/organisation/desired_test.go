@@ -430,8 +430,8 @@ func TestExplain(t *testing.T) {
 		"Nobody":       {"nobody is bound anyway", nil, kept, access.Verdict{State: condition.Ready("Suspended", "")}, "Suspended"},
 	}
 	for name, tc := range cases {
-		d := &decision{unbound: tc.unbound}
-		if got := d.explain(&judged{verdict: tc.verdict}, terms, &outcome{kept: tc.kept}).Reason; got != tc.want {
+		d := &decision{terms: terms, unbound: tc.unbound}
+		if got := d.explain(&judged{verdict: tc.verdict}, &outcome{kept: tc.kept}).Reason; got != tc.want {
 			t.Errorf("%s: %s, want %s: %s", name, got, tc.want, tc.reason)
 		}
 	}

@@ -19,7 +19,6 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/controllers/member"
-	"github.com/enrol-dev/enrol/internal/access"
 )
 
 // maxWait bounds how far ahead a wake-up is set; timers of years are not to be trusted.
@@ -64,7 +63,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	failure := errors.Join(append([]error{unprepared}, o.errs...)...)
 	r.report(w, d, o)
-	r.settle(w, d, o)
+	r.settle(d, o)
 	if err := errors.Join(failure, r.writeStatus(ctx, w, d, o, failure)); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -114,11 +113,7 @@ func countBindings(w *world, o outcome) int {
 
 // settle has the statuses of Members brought up to date. Those whose access could not be given, or taken away, yet wait
 // for the pass that does it.
-func (r *Reconciler) settle(w *world, d *decision, o outcome) {
-	var terms *access.Terms
-	if w.organisation != nil {
-		terms = access.NewTerms(w.organisation, r.settings.naming)
-	}
+func (r *Reconciler) settle(d *decision, o outcome) {
 	for i := range d.members {
 		j := &d.members[i]
 		if o.failedFor(j) {
@@ -126,7 +121,7 @@ func (r *Reconciler) settle(w *world, d *decision, o outcome) {
 		}
 		r.settler.Settle(j.member, member.Settlement{
 			UID: j.member.UID, Generation: j.member.Generation,
-			State: d.explain(j, terms, &o), Subject: j.verdict.Subject, KubernetesRole: j.verdict.KubernetesRole(),
+			State: d.explain(j, &o), Subject: j.verdict.Subject, KubernetesRole: j.verdict.KubernetesRole(),
 		})
 	}
 }

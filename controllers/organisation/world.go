@@ -67,6 +67,9 @@ func (r *Reconciler) gather(ctx context.Context, name string) (*world, error) {
 		if err := r.gatherRivals(ctx, w); err != nil {
 			return nil, err
 		}
+		if err := r.gatherMissing(ctx, w); err != nil {
+			return nil, err
+		}
 	}
 
 	homeName := enrolv1alpha1.HomeNamespacePrefix + name
@@ -103,6 +106,10 @@ func (r *Reconciler) gatherRivals(ctx context.Context, w *world) error {
 		return fmt.Errorf("listing the Organisations of the slug: %w", err)
 	}
 	w.rivals = rivals.Items
+	return nil
+}
+
+func (r *Reconciler) gatherMissing(ctx context.Context, w *world) error {
 	for _, mapping := range w.organisation.Spec.KubernetesRoles {
 		clusterRole := &metav1.PartialObjectMetadata{}
 		clusterRole.SetGroupVersionKind(rbacv1.SchemeGroupVersion.WithKind("ClusterRole"))

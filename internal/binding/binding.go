@@ -48,15 +48,17 @@ type Owner struct {
 	UID  types.UID
 }
 
-// namePrefix begins the names of the RoleBindings of a ClusterRole. With the ClusterRole in the name, a change of
-// role never meets the immutable roleRef.
-func (o Owner) namePrefix(clusterRole string) string {
-	return "enrol:" + o.Name + ":" + clusterRole + ":"
+// prefix begins the names of all RoleBindings of the Organisation.
+func (o Owner) prefix() string { return "enrol:" + o.Name + ":" }
+
+// name of a shard's RoleBinding. With the ClusterRole in it, a change of role never meets the immutable roleRef.
+func (o Owner) name(clusterRole string, number int) string {
+	return o.prefix() + clusterRole + ":" + strconv.Itoa(number)
 }
 
 // shard says which shard of which ClusterRole a name stands for; false for a name that Enrol does not give.
 func (o Owner) shard(name string) (clusterRole string, number int, ok bool) {
-	rest, ok := strings.CutPrefix(name, "enrol:"+o.Name+":")
+	rest, ok := strings.CutPrefix(name, o.prefix())
 	if !ok {
 		return "", 0, false
 	}
@@ -91,7 +93,7 @@ func (o Owner) Object(place Place, number int, subjects []subject.Subject) *rbac
 	b := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: place.Namespace,
-			Name:      o.namePrefix(place.ClusterRole) + strconv.Itoa(number),
+			Name:      o.name(place.ClusterRole, number),
 		},
 		RoleRef: roleRef(place.ClusterRole),
 	}
@@ -136,6 +138,11 @@ func (o Owner) correct(b *rbacv1.RoleBinding) bool {
 	got, want := b.OwnerReferences[0], o.reference()
 	return got.UID == want.UID && got.Kind == want.Kind && got.Name == want.Name && got.APIVersion == want.APIVersion &&
 		got.Controller != nil && *got.Controller
+}
+
+// RefersTo tells whether a RoleBinding is for that ClusterRole.
+func RefersTo(b *rbacv1.RoleBinding, clusterRole string) bool {
+	return b.RoleRef == roleRef(clusterRole)
 }
 
 func roleRef(clusterRole string) rbacv1.RoleRef {

@@ -42,7 +42,7 @@ func (w *Write) Name(owner Owner) string {
 	if w.Existing != nil {
 		return w.Existing.Name
 	}
-	return owner.Object(w.Place, w.Number, nil).Name
+	return owner.name(w.Place.ClusterRole, w.Number)
 }
 
 // Plan is the writes of each phase.
@@ -116,7 +116,7 @@ func (s *shard) size() int { return len(s.kept) + len(s.added) }
 // roleRef is not what its name says: somebody made it, and roleRef cannot be put right.
 func (m *maker) sort(b *rbacv1.RoleBinding) {
 	clusterRole, number, ok := m.owner.shard(b.Name)
-	if !ok || b.RoleRef != roleRef(clusterRole) {
+	if !ok || !RefersTo(b, clusterRole) {
 		if !b.DeletionTimestamp.IsZero() {
 			// Somebody's finalizer holds it. What it gives is theirs to give, and there is nothing more to do.
 			return
