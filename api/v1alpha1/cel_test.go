@@ -482,6 +482,7 @@ func TestKubectl(t *testing.T) {
 	create(t, organisation(t, "typed", "{owners: [{username: ada}]}"))
 	m := member(t, "typed", "{username: jane, roles: [viewer], projects: ['*'], expireTime: '2030-01-01T00:00:00Z', email: jane@example.com}")
 	create(t, m)
+	create(t, invitation(t, "typed", "{email: typed@example.com, invitedBy: {username: ada}}"))
 	cases := map[string]struct {
 		reason string
 		args   []string
@@ -490,6 +491,7 @@ func TestKubectl(t *testing.T) {
 		"ShortOrganisation": {reason: "org is short for it.", args: []string{"get", "org", "typed"}, want: []string{"SLUG", "MEMBERS", "PROJECTS", "READY", "REASON", "AGE"}},
 		"ShortMember":       {reason: "mbr is short for it.", args: []string{"get", "mbr", "typed", "-n", home(t)}, want: []string{"SUBJECT", "ROLES", "KUBERNETES", "PROJECTS", "READY", "REASON", `["viewer"]`, `["*"]`}},
 		"Wide":              {reason: "More, where there is room.", args: []string{"get", "mbr", "typed", "-n", home(t), "-o", "wide"}, want: []string{"EMAIL", "EXPIRES", "MESSAGE", "jane@example.com"}},
+		"Invitation":        {reason: "Where it stands.", args: []string{"get", "inv", "-n", home(t)}, want: []string{"EMAIL", "ROLES", "READY", "REASON", "EXPIRES", "AGE"}},
 		"WideOrganisation":  {reason: "More, where there is room.", args: []string{"get", "org", "typed", "-o", "wide"}, want: []string{"NAMESPACE", "BINDINGS", "MESSAGE"}},
 		"Category":          {reason: "All of ours at once.", args: []string{"get", "enrol", "-n", home(t)}, want: []string{"organisation.enrol.dev/typed", "member.enrol.dev/typed"}},
 		"Explain":           {reason: "The documentation comes along.", args: []string{"explain", "member.spec.projects"}, want: []string{`["*"]`}},
@@ -541,6 +543,8 @@ func TestPlantedObjects(t *testing.T) {
 		"LongName":       {reason: "A rule on the root.", object: organisation(t, strings.Repeat("n", 60), "{"+owners+"}")},
 		"NameWithDot":    {reason: "A rule on the root.", object: organisation(t, "with.dot", "{"+owners+"}")},
 		"BasedOn":        {reason: "A rule in a list.", object: organisation(t, "based-on", "{"+owners+", roles: [{name: lead}]}")},
+		"Inviter":        {reason: "A rule on an Invitation.", object: invitation(t, "no-inviter", "{email: j@example.com}")},
+		"InvitedOddly":   {reason: "A pattern.", object: invitation(t, "odd-email", "{email: J, invitedBy: {username: 'a  b'}, roles: "+names(20)+"}")},
 		"Slug":           {reason: "A pattern.", object: organisation(t, "odd-slug", "{"+owners+", slug: A/B}")},
 	}
 	config, err := environment.ServiceAccountConfig(context.Background(), testenv.SystemNamespace, testenv.OperatorServiceAccount)

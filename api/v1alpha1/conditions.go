@@ -11,6 +11,17 @@ const (
 	ConditionStalled = "Stalled"
 )
 
+// Types of conditions that only Invitations have.
+const (
+	// ConditionRateLimited is True when a resend was refused; the message says from when on it may be asked for again.
+	ConditionRateLimited = "RateLimited"
+	// ConditionTemplatesBroken is True when the mail was written with earlier templates, as the present ones have the
+	// fault that the message names.
+	ConditionTemplatesBroken = "TemplatesBroken"
+	// ConditionRetainedByGitOps is True when a finished Invitation is kept because Git tracks it.
+	ConditionRetainedByGitOps = "RetainedByGitOps"
+)
+
 // Reasons of an Organisation's Ready=True.
 const (
 	// ReasonReconciled: all access that the Organisation and its Members give is bound.
@@ -25,7 +36,7 @@ const (
 	ReasonNoProjects = "NoProjects"
 	// ReasonNoKubernetesRole: only the organisation roles are bound, because the Member gives no Kubernetes role.
 	ReasonNoKubernetesRole = "NoKubernetesRole"
-	// ReasonExpired: nothing is bound, because expireTime has passed.
+	// ReasonExpired: nothing is bound, because expireTime has passed. Of an Invitation: nobody answered in time.
 	ReasonExpired = "Expired"
 	// ReasonSuspended: nothing is bound, because the object itself says suspend.
 	ReasonSuspended = "Suspended"
@@ -72,4 +83,60 @@ const (
 	ReasonNamespaceTerminating = "NamespaceTerminating"
 	// ReasonProgressing: the operator is at work, or the API server refused a write that will be tried again.
 	ReasonProgressing = "Progressing"
+)
+
+// Reasons of an Invitation's Ready=True. Waiting for a person, or an unanswered mail, is not a fault, and a GitOps sync
+// must not hang on it. Expired occurs here, too.
+const (
+	// ReasonPending: the person has not answered yet.
+	ReasonPending = "Pending"
+	// ReasonAccepted: the person accepted and has what was promised.
+	ReasonAccepted = "Accepted"
+	// ReasonAlreadyMember: the person is a member already; nothing was sent, and nothing about the membership changes.
+	ReasonAlreadyMember = "AlreadyMember"
+	// ReasonDeclined: the person declined.
+	ReasonDeclined = "Declined"
+	// ReasonRevoked: spec.revoked withdrew the Invitation.
+	ReasonRevoked = "Revoked"
+)
+
+// Reasons of an Invitation's Ready=False with Reconciling=True. OrganisationMissing, OrganisationStalled and
+// Progressing occur here, too.
+const (
+	// ReasonSending: the mail is on its way to the mail server.
+	ReasonSending = "Sending"
+	// ReasonMailDeferred: the mail server would not take the mail for now; the message says when it is tried again.
+	ReasonMailDeferred = "MailDeferred"
+	// ReasonNoKey: there is no key to make links with; the message says what to do about it.
+	ReasonNoKey = "NoKey"
+	// ReasonAccepting: the person accepted, and what was promised is being made.
+	ReasonAccepting = "Accepting"
+)
+
+// Reasons of an Invitation's Ready=False that are also Stalled. UnknownRole and UnknownGroup occur here, too.
+const (
+	// ReasonMailRefused: the mail server refused the mail for good. A resend tries once more.
+	ReasonMailRefused = "MailRefused"
+	// ReasonMailUnconfirmed: twice the mail server did not say whether it took the mail. It may have arrived.
+	ReasonMailUnconfirmed = "MailUnconfirmed"
+	// ReasonMailServerUnusable: the mail server's certificate, or its answer to the operator's credentials, forbids to
+	// send through it. It is tried again from time to time.
+	ReasonMailServerUnusable = "MailServerUnusable"
+	// ReasonMailNotConfigured: the operator was not told how to send mail.
+	ReasonMailNotConfigured = "MailNotConfigured"
+	// ReasonDomainNotAllowed: the Organisation does not allow to invite addresses of that domain.
+	ReasonDomainNotAllowed = "DomainNotAllowed"
+	// ReasonLinkNotAllowed: a link leads to where neither the operator nor the Organisation allows it to.
+	ReasonLinkNotAllowed = "LinkNotAllowed"
+	// ReasonRateLimited: the organisation has caused as many mails in 24 hours as it may; the message says when the next
+	// one is sent. Also the reason of the condition of that name.
+	ReasonRateLimited = "RateLimited"
+	// ReasonAlreadyInvited: there is an older open Invitation for the address.
+	ReasonAlreadyInvited = "AlreadyInvited"
+	// ReasonInviterMayNotGrant: whoever invited may not, or may no longer, grant what the Invitation promises.
+	ReasonInviterMayNotGrant = "InviterMayNotGrant"
+	// ReasonManagedByGitOps: the Invitation leads to a change of owners of an Organisation that is kept in Git.
+	ReasonManagedByGitOps = "ManagedByGitOps"
+	// ReasonNotAcceptable: the API server refuses what acceptance makes; the message says why.
+	ReasonNotAcceptable = "NotAcceptable"
 )

@@ -21,7 +21,8 @@ var schemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
 var AddToScheme = schemeBuilder.AddToScheme
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(SchemeGroupVersion, &Organisation{}, &OrganisationList{}, &Member{}, &MemberList{})
+	scheme.AddKnownTypes(SchemeGroupVersion, &Organisation{}, &OrganisationList{}, &Member{}, &MemberList{},
+		&Invitation{}, &InvitationList{})
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil
 }

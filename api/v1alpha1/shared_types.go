@@ -14,6 +14,12 @@ const (
 	// AnnotationOrganisationUID on a home namespace is the UID of the Organisation that lives there, so that a later
 	// one of the same name does not inherit its Members.
 	AnnotationOrganisationUID = "enrol.dev/organisation-uid"
+	// AnnotationInvitation on a Member is the UID of the Invitation that Enrol made it from.
+	AnnotationInvitation = "enrol.dev/invitation"
+	// AnnotationResend on an Invitation asks for it to be sent again whenever its value changes.
+	AnnotationResend = "enrol.dev/resend-requested-at"
+	// AnnotationManagedInGit with the value "true" says that an object is kept in Git, where nothing else says so.
+	AnnotationManagedInGit = "enrol.dev/managed-in-git"
 	// HomeNamespacePrefix and the name of an Organisation make the name of its home namespace.
 	HomeNamespacePrefix = "org-"
 )

@@ -18,8 +18,18 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=enrol.dev, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("Group"):
 		return &apiv1alpha1.GroupApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Invitation"):
+		return &apiv1alpha1.InvitationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("InvitationAnswer"):
+		return &apiv1alpha1.InvitationAnswerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("InvitationMail"):
+		return &apiv1alpha1.InvitationMailApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("InvitationPolicy"):
 		return &apiv1alpha1.InvitationPolicyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("InvitationSpec"):
+		return &apiv1alpha1.InvitationSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("InvitationStatus"):
+		return &apiv1alpha1.InvitationStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Inviter"):
 		return &apiv1alpha1.InviterApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("KubernetesRoleMapping"):
@@ -28,6 +38,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MailCountApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Member"):
 		return &apiv1alpha1.MemberApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MemberReference"):
+		return &apiv1alpha1.MemberReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MemberSpec"):
 		return &apiv1alpha1.MemberSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MemberStatus"):

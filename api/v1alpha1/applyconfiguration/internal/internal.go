@@ -39,6 +39,73 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.enrol-dev.enrol.api.v1alpha1.Projects
 - name: com.github.enrol-dev.enrol.api.v1alpha1.GroupName
   scalar: string
+- name: com.github.enrol-dev.enrol.api.v1alpha1.Invitation
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.InvitationSpec
+    - name: status
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.InvitationStatus
+      default:
+        observedGeneration: -1
+- name: com.github.enrol-dev.enrol.api.v1alpha1.InvitationAnswer
+  map:
+    fields:
+    - name: email
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.Email
+    - name: issuer
+      type:
+        scalar: string
+    - name: subject
+      type:
+        scalar: string
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: username
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.Username
+- name: com.github.enrol-dev.enrol.api.v1alpha1.InvitationMail
+  map:
+    fields:
+    - name: attemptTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: attempts
+      type:
+        scalar: numeric
+    - name: failure
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.MailFailure
+    - name: failureMessage
+      type:
+        scalar: string
+    - name: handedOverTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: messageID
+      type:
+        scalar: string
+    - name: nextAttemptTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: unconfirmed
+      type:
+        scalar: numeric
+- name: com.github.enrol-dev.enrol.api.v1alpha1.InvitationOutcome
+  scalar: string
 - name: com.github.enrol-dev.enrol.api.v1alpha1.InvitationPolicy
   map:
     fields:
@@ -70,6 +137,101 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 604800
+- name: com.github.enrol-dev.enrol.api.v1alpha1.InvitationSpec
+  map:
+    fields:
+    - name: acceptURL
+      type:
+        scalar: string
+    - name: email
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.Email
+    - name: groups
+      type:
+        list:
+          elementType:
+            namedType: com.github.enrol-dev.enrol.api.v1alpha1.GroupName
+          elementRelationship: associative
+    - name: invitedBy
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.Inviter
+    - name: kubernetesRole
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.KubernetesRole
+    - name: message
+      type:
+        scalar: string
+    - name: projects
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.Projects
+    - name: revoked
+      type:
+        scalar: boolean
+    - name: roles
+      type:
+        list:
+          elementType:
+            namedType: com.github.enrol-dev.enrol.api.v1alpha1.RoleName
+          elementRelationship: associative
+    - name: sendEmail
+      type:
+        scalar: boolean
+    - name: signInURL
+      type:
+        scalar: string
+    - name: type
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.InvitationType
+- name: com.github.enrol-dev.enrol.api.v1alpha1.InvitationStatus
+  map:
+    fields:
+    - name: acceptedBy
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.InvitationAnswer
+    - name: completionTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: declinedBy
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.InvitationAnswer
+    - name: expireTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastHandledResend
+      type:
+        scalar: string
+    - name: lastUpdateTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: mail
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.InvitationMail
+    - name: member
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.MemberReference
+    - name: observedGeneration
+      type:
+        scalar: numeric
+      default: -1
+    - name: outcome
+      type:
+        namedType: com.github.enrol-dev.enrol.api.v1alpha1.InvitationOutcome
+    - name: sendNumber
+      type:
+        scalar: numeric
+    - name: sendTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.enrol-dev.enrol.api.v1alpha1.InvitationType
+  scalar: string
 - name: com.github.enrol-dev.enrol.api.v1alpha1.Inviter
   map:
     fields:
@@ -105,6 +267,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: hour
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.enrol-dev.enrol.api.v1alpha1.MailFailure
+  scalar: string
 - name: com.github.enrol-dev.enrol.api.v1alpha1.Member
   map:
     fields:
@@ -125,6 +289,15 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.enrol-dev.enrol.api.v1alpha1.MemberStatus
       default:
         observedGeneration: -1
+- name: com.github.enrol-dev.enrol.api.v1alpha1.MemberReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: uid
+      type:
+        scalar: string
 - name: com.github.enrol-dev.enrol.api.v1alpha1.MemberSpec
   map:
     fields:
