@@ -296,7 +296,7 @@ func TestOurselvesKinds(t *testing.T) {
 		status   = "status"
 		update   = "update"
 	)
-	onlyOperator := []string{"the operator must change only spec.owners and the status of Organisations and the status of Members"}
+	onlyOperator := []string{"the operator must change only spec.owners of Organisations, statuses, and what comes of an Invitation"}
 	onlyFacade := []string{"the facade must change only spec.owners of Organisations and the status of Members"}
 	cases := map[string]struct {
 		reason string
@@ -335,9 +335,9 @@ func TestOurselvesKinds(t *testing.T) {
 		"FacadeRemovesStatus": {reason: "Taking something away is a change.", as: facade, kind: "Member", verb: status, change: func(u *unstructured.Unstructured) {
 			unstructured.RemoveNestedField(u.Object, "status", "kubernetesRole")
 		}, want: []string{"status must stay"}},
-		"OperatorUpdatesMbr": {reason: "A Member's spec is its people's.", as: operator, kind: "Member", verb: update, change: set(true, "spec", "suspend"), want: append(onlyOperator, "UPDATE members")},
-		"OperatorLabelsMbr":  {reason: "So is its metadata.", as: operator, kind: "Member", verb: update, change: func(u *unstructured.Unstructured) { u.SetLabels(map[string]string{"a": "b"}) }, want: append(onlyOperator, "UPDATE members")},
-		"OperatorCreatesMbr": {reason: "Nobody invited it.", as: operator, kind: "Member", verb: createIt, want: append(onlyOperator, "CREATE members")},
+		"OperatorUpdatesMbr": {reason: "A Member's spec is its people's.", as: operator, kind: "Member", verb: update, change: set(true, "spec", "suspend"), want: []string{"must only resume"}},
+		"OperatorLabelsMbr":  {reason: "So is its metadata.", as: operator, kind: "Member", verb: update, change: func(u *unstructured.Unstructured) { u.SetLabels(map[string]string{"a": "b"}) }, want: []string{"metadata.labels", "must stay"}},
+		"OperatorCreatesMbr": {reason: "Nobody invited it.", as: operator, kind: "Member", verb: createIt, want: []string{"must be suspended"}},
 		"OperatorDeletesMbr": {reason: "Nor does it delete any.", as: operator, kind: "Member", verb: deleteIt, want: append(onlyOperator, "DELETE members")},
 		"FacadeUpdatesMbr":   {reason: "The facade writes with its callers' rights.", as: facade, kind: "Member", verb: update, change: set(true, "spec", "suspend"), want: append(onlyFacade, "UPDATE members")},
 		"FacadeCreatesMbr":   {reason: "The facade writes with its callers' rights.", as: facade, kind: "Member", verb: createIt, want: append(onlyFacade, "CREATE members")},

@@ -76,7 +76,7 @@ func TestPolicies(t *testing.T) {
 	}
 	for _, name := range []string{
 		"enrol-grant-roles", "enrol-grant-groups", "enrol-home-namespaces", "enrol-namespace-labels",
-		"enrol-self-rbac", "enrol-self-kinds", "enrol-self-namespaces",
+		"enrol-self-rbac", "enrol-self-kinds", "enrol-self-namespaces", "enrol-self-secrets", "enrol-inviters",
 	} {
 		if !names[name] {
 			t.Errorf("there is no policy %s", name)

@@ -77,6 +77,11 @@ func TestRoles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	facadeConfig, err := environment.ServiceAccountConfig(ctx, testenv.SystemNamespace, testenv.FacadeServiceAccount)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facade := environment.ClientFor(t, facadeConfig)
 	all := "get list watch create update patch delete"
 	cases := map[string]struct {
 		reason string
@@ -125,10 +130,15 @@ func TestRoles(t *testing.T) {
 		}},
 		"Stranger": {reason: "Nobody in particular may do nothing.", want: map[string]string{}},
 		"Operator": {reason: "The operator has what it needs; the policies narrow it further.", client: environment.ClientFor(t, config), want: operator(nil)},
-		"OperatorAtHome": {reason: "In its own namespace it elects a leader.", client: environment.ClientFor(t, config), namespace: testenv.SystemNamespace, want: operator(map[string]string{
+		"OperatorAtHome": {reason: "In its own namespace it elects a leader, makes the key for links and reads templates.", client: environment.ClientFor(t, config), namespace: testenv.SystemNamespace, want: operator(map[string]string{
 			"coordination.k8s.io/leases": "create", "coordination.k8s.io/leases:enrol-operator": "get update patch create",
-			"/events": "create patch",
+			"/events": "create patch", "/secrets": "create", "/configmaps:enrol-mail-templates": read,
 		})},
+		"Facade": {reason: "The facade reads, and records answers; the policies narrow it further.", client: facade, want: map[string]string{
+			"enrol.dev/members": read, "enrol.dev/invitations": read,
+			"enrol.dev/organisations": read, "enrol.dev/organisations:acme": read,
+			"enrol.dev/invitations/status": "update patch",
+		}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -177,10 +187,13 @@ func TestRoles(t *testing.T) {
 func operator(more map[string]string) map[string]string {
 	all := map[string]string{
 		"/namespaces":             "create get list patch watch",
-		"enrol.dev/members":       read,
-		"enrol.dev/organisations": read, "enrol.dev/organisations:acme": read,
+		"enrol.dev/members":       read + " create patch",
+		"enrol.dev/invitations":   read + " delete",
+		"enrol.dev/organisations": read + " patch", "enrol.dev/organisations:acme": read + " patch",
 		"enrol.dev/members/status":                              "patch",
 		"enrol.dev/organisations/status":                        "patch",
+		"enrol.dev/invitations/status":                          "patch",
+		"authorization.k8s.io/subjectaccessreviews":             "create",
 		"events.k8s.io/events":                                  "create patch",
 		"rbac.authorization.k8s.io/rolebindings":                "create delete get list update watch",
 		"rbac.authorization.k8s.io/clusterroles":                read,

@@ -33,6 +33,8 @@ const (
 	SystemNamespace = "enrol-system"
 	// OperatorServiceAccount is the operator's identity there.
 	OperatorServiceAccount = "enrol-operator"
+	// FacadeServiceAccount is the facade's.
+	FacadeServiceAccount = "enrol-facade"
 
 	// patience bounds how long Eventually waits: far more than anything needs on an idle machine.
 	patience = 60 * time.Second
@@ -132,7 +134,7 @@ func (e *Environment) Plant(t testing.TB, object *unstructured.Unstructured) {
 		const version = `[{"op": "add", "path": "/spec/versions/-", "value": {"name": "planted", "served": true, ` +
 			`"storage": false, "schema": {"openAPIV3Schema": {"type": "object", ` +
 			`"x-kubernetes-preserve-unknown-fields": true}}, "subresources": {"status": {}}}}]`
-		for _, name := range []string{"organisations.enrol.dev", "members.enrol.dev"} {
+		for _, name := range []string{"organisations.enrol.dev", "members.enrol.dev", "invitations.enrol.dev"} {
 			if _, err := e.Kubectl("patch", "crd", name, "--type=json", "--patch", version); err != nil {
 				t.Fatal(err)
 			}
