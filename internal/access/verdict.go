@@ -141,7 +141,7 @@ func (t *Terms) subjectOf(member *enrolv1alpha1.Member) (*subject.Subject, error
 func (t *Terms) rights(spec *enrolv1alpha1.MemberSpec) Verdict {
 	names := spec.Roles
 	if len(names) == 0 {
-		names = []enrolv1alpha1.RoleName{t.defaultRole()}
+		names = []enrolv1alpha1.RoleName{t.DefaultRole()}
 	}
 	var (
 		v       Verdict
@@ -185,7 +185,8 @@ func (t *Terms) rights(spec *enrolv1alpha1.MemberSpec) Verdict {
 	return v
 }
 
-func (t *Terms) defaultRole() enrolv1alpha1.RoleName {
+// DefaultRole is the role of whoever has none.
+func (t *Terms) DefaultRole() enrolv1alpha1.RoleName {
 	if t.organisation.Spec.DefaultRole == "" {
 		return enrolv1alpha1.RoleViewer
 	}

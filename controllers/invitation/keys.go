@@ -1,0 +1,63 @@
+package invitation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/enrol-dev/enrol/internal/token"
+)
+
+const (
+	// KeySecret is the Secret with the keys that links are made with, in the operator's namespace. Both programs have it
+	// mounted; its key is current, and after a rotation previous as well.
+	KeySecret = "enrol-token-keys" //nolint:gosec // A name, and no secret.
+
+	// keyInterval is how often the operator looks for the key.
+	keyInterval = 5 * time.Second
+)
+
+// keyMaker makes the Secret when there is none. The operator may create it, and neither read nor change it: what it
+// reads are the mounted files.
+type keyMaker struct {
+	client    client.Client
+	keys      *token.Keys
+	namespace string
+}
+
+// Start looks for the key until the context ends.
+func (k *keyMaker) Start(ctx context.Context) error {
+	for {
+		if _, err := k.keys.Ring(); errors.Is(err, token.ErrNoKey) {
+			if err := k.make(ctx); err != nil && ctx.Err() == nil {
+				ctrl.LoggerFrom(ctx).Error(err, "Cannot make the key for links")
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(keyInterval):
+		}
+	}
+}
+
+// make makes the Secret. One that is there stays: it may only not be mounted yet.
+func (k *keyMaker) make(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	err := k.client.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: KeySecret, Namespace: k.namespace},
+		Type:       corev1.SecretTypeOpaque,
+		Data:       map[string][]byte{token.Current: token.NewKey()},
+	})
+	if client.IgnoreAlreadyExists(err) != nil {
+		return fmt.Errorf("making Secret %s/%s: %w", k.namespace, KeySecret, err)
+	}
+	return nil
+}
