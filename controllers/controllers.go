@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -13,13 +15,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/controllers/invitation"
 	"github.com/enrol-dev/enrol/controllers/member"
 	"github.com/enrol-dev/enrol/controllers/organisation"
+	"github.com/enrol-dev/enrol/internal/gitops"
+	invitations "github.com/enrol-dev/enrol/internal/invitation"
+	"github.com/enrol-dev/enrol/internal/mail"
 	"github.com/enrol-dev/enrol/internal/subject"
+	"github.com/enrol-dev/enrol/internal/token"
 )
 
-// +kubebuilder:rbac:groups=enrol.dev,resources=organisations;members,verbs=get;list;watch
-// +kubebuilder:rbac:groups=enrol.dev,resources=organisations/status;members/status,verbs=patch
+// +kubebuilder:rbac:groups=enrol.dev,resources=organisations,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=enrol.dev,resources=members,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=enrol.dev,resources=invitations,verbs=get;list;watch;delete
+// +kubebuilder:rbac:groups=enrol.dev,resources=organisations/status;members/status;invitations/status,verbs=patch
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch;create;patch
@@ -31,8 +41,26 @@ type Options struct {
 	Naming subject.Naming
 	// Namespace of the operator, which is never a project.
 	Namespace string
+	// Links says where the links in mails may lead to.
+	Links invitations.Links
+	// Keys are what links are made with.
+	Keys *token.Keys
+	// Mail says how to send mails.
+	Mail Mail
+	// Tracking says how to see what is kept in Git.
+	Tracking gitops.Tracking
 	// Clock tells the time.
 	Clock clock.Clock
+}
+
+// Mail says how to send mails.
+type Mail struct {
+	// Transport hands mails over; nil: none are sent.
+	Transport mail.Transport
+	// From is whom mails are from.
+	From mail.Address
+	// Parallel is how many are handed over at a time.
+	Parallel int
 }
 
 // Setup adds all controllers to a manager.
@@ -46,12 +74,22 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	}); err != nil {
 		return fmt.Errorf("setting up the organisation controller: %w", err)
 	}
+	settings := invitation.Settings{Naming: options.Naming, Links: options.Links, Tracking: options.Tracking}
+	if options.Mail.Transport != nil {
+		settings.MailDomain = mail.Domain(options.Mail.From)
+	}
+	if err := invitation.Setup(ctx, mgr, invitation.Options{
+		Settings: settings, Namespace: options.Namespace, Keys: options.Keys, Transport: options.Mail.Transport,
+		ParallelMails: options.Mail.Parallel, From: options.Mail.From, Clock: options.Clock,
+	}); err != nil {
+		return fmt.Errorf("setting up the invitation controller: %w", err)
+	}
 	return nil
 }
 
 // CacheOptions say what the controllers keep in memory: no more than they read. Nothing from the cache is copied on
-// reading, so nothing that was read may be changed in place.
-func CacheOptions() cache.Options {
+// reading, so nothing that was read may be changed in place. The namespace is the operator's own.
+func CacheOptions(namespace string) cache.Options {
 	return cache.Options{
 		DefaultTransform:             slim,
 		DefaultUnsafeDisableDeepCopy: new(true),
@@ -60,6 +98,11 @@ func CacheOptions() cache.Options {
 			&rbacv1.RoleBinding{}: {Label: labels.SelectorFromSet(labels.Set{
 				enrolv1alpha1.LabelManagedBy: enrolv1alpha1.ManagedBy,
 			})},
+			// The one ConfigMap that the operator may read.
+			&corev1.ConfigMap{}: {
+				Namespaces: map[string]cache.Config{namespace: {}},
+				Field:      fields.OneTermEqualSelector("metadata.name", invitation.TemplatesConfigMap),
+			},
 		},
 	}
 }

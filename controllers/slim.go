@@ -26,6 +26,9 @@ func slim(object any) (any, error) {
 	case *enrolv1alpha1.Member:
 		delete(o.Annotations, corev1.LastAppliedConfigAnnotation)
 		o.TypeMeta = metav1.TypeMeta{}
+	case *enrolv1alpha1.Invitation:
+		delete(o.Annotations, corev1.LastAppliedConfigAnnotation)
+		o.TypeMeta = metav1.TypeMeta{}
 	case *corev1.Namespace:
 		o.Annotations = maps.Clone(o.Annotations)
 		maps.DeleteFunc(o.Annotations, func(key, _ string) bool {

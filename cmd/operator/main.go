@@ -1,4 +1,4 @@
-// The operator turns Organisations and Members into RoleBindings.
+// The operator turns Organisations and Members into RoleBindings, and drives Invitations.
 package main
 
 import (

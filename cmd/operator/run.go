@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -21,7 +22,10 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/controllers"
+	"github.com/enrol-dev/enrol/internal/gitops"
+	"github.com/enrol-dev/enrol/internal/invitation"
 	"github.com/enrol-dev/enrol/internal/subject"
+	"github.com/enrol-dev/enrol/internal/token"
 )
 
 // leaseName is the Lease that decides which of several operators acts.
@@ -33,6 +37,9 @@ type configuration struct {
 	usernameClaim                    string
 	usernamePrefix, groupsPrefix     string
 	metricsAddress, healthAddress    string
+	publicURL, tokenKeys             string
+	argocdLabels                     bool
+	mail                             mailFlags
 	leaderElect, verbose, versioning bool
 }
 
@@ -55,6 +62,14 @@ func parse(args []string) (*configuration, error) {
 		"address to serve Prometheus metrics at over plain HTTP; 0: not at all")
 	flags.StringVar(&c.healthAddress, "health-probe-bind-address", "0",
 		"address to serve /healthz and /readyz at; 0: not at all")
+	flags.StringVar(&c.publicURL, "public-url", "",
+		"where people reach Enrol, as in https://enrol.example.com: links in mails lead there; empty: each Invitation "+
+			"that is mailed needs an acceptURL of an origin that its Organisation allows")
+	flags.StringVar(&c.tokenKeys, "token-keys", "/etc/enrol/token-keys",
+		"folder where the Secret enrol-token-keys is mounted, which the operator makes when there is none")
+	flags.BoolVar(&c.argocdLabels, "argocd-label-tracking", false,
+		"take the label app.kubernetes.io/instance for a mark of Argo CD; for installations that track by label")
+	c.mail.add(flags)
 	flags.BoolVar(&c.verbose, "verbose", false, "log what is of use only when looking for a fault")
 	flags.BoolVar(&c.versioning, "version", false, "print the version and end")
 	if err := flags.Parse(args); err != nil {
@@ -63,15 +78,23 @@ func parse(args []string) (*configuration, error) {
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("must have flags only, not %q", flags.Args())
 	}
+	return c, c.check()
+}
+
+// check refuses what no operator can run with.
+func (c *configuration) check() error {
 	if c.usernameClaim != "" && c.usernameClaim != "email" {
-		return nil, fmt.Errorf("--username-claim must be 'email' or empty, not %q", c.usernameClaim)
+		return fmt.Errorf("--username-claim must be 'email' or empty, not %q", c.usernameClaim)
 	}
 	for _, prefix := range []string{c.usernamePrefix, c.groupsPrefix} {
 		if strings.HasPrefix(strings.ToLower(prefix), "system:") {
-			return nil, fmt.Errorf("a prefix must not start with 'system:', as %q does", prefix)
+			return fmt.Errorf("a prefix must not start with 'system:', as %q does", prefix)
 		}
 	}
-	return c, nil
+	if _, err := invitation.NewLinks(c.publicURL); err != nil {
+		return fmt.Errorf("--public-url %w", err)
+	}
+	return nil
 }
 
 // run runs the operator until the context ends.
@@ -92,21 +115,42 @@ func run(ctx context.Context, args []string) error {
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
 
+	options, err := c.options(logger)
+	if err != nil {
+		return err
+	}
 	mgr, err := c.manager()
 	if err != nil {
 		return err
 	}
-	if err := controllers.Setup(ctx, mgr, controllers.Options{
-		Naming: subject.Naming{
-			UsernamePrefix: c.usernamePrefix, GroupsPrefix: c.groupsPrefix, EmailIsUsername: c.usernameClaim == "email",
-		},
-		Namespace: c.namespace,
-		Clock:     clock.RealClock{},
-	}); err != nil {
+	if err := controllers.Setup(ctx, mgr, options); err != nil {
 		return err
 	}
 	logger.Info("Starting", "version", version)
 	return mgr.Start(ctx)
+}
+
+// options are what the controllers are told.
+func (c *configuration) options(logger logr.Logger) (controllers.Options, error) {
+	links, err := invitation.NewLinks(c.publicURL)
+	if err != nil {
+		return controllers.Options{}, err
+	}
+	mails, err := c.mail.mail(logger)
+	if err != nil {
+		return controllers.Options{}, err
+	}
+	return controllers.Options{
+		Naming: subject.Naming{
+			UsernamePrefix: c.usernamePrefix, GroupsPrefix: c.groupsPrefix, EmailIsUsername: c.usernameClaim == "email",
+		},
+		Namespace: c.namespace,
+		Links:     links,
+		Keys:      token.OpenKeys(c.tokenKeys, time.Now),
+		Mail:      mails,
+		Tracking:  gitops.Tracking{ArgoLabels: c.argocdLabels},
+		Clock:     clock.RealClock{},
+	}, nil
 }
 
 func (c *configuration) manager() (ctrl.Manager, error) {
@@ -123,7 +167,7 @@ func (c *configuration) manager() (ctrl.Manager, error) {
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         controllers.CacheOptions(),
+		Cache:                         controllers.CacheOptions(c.namespace),
 		Client:                        controllers.ClientOptions(),
 		LeaderElection:                c.leaderElect,
 		LeaderElectionID:              leaseName,

@@ -50,7 +50,7 @@ func observed(ctx context.Context, args []string) (err error) {
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:  scheme,
-		Cache:   controllers.CacheOptions(),
+		Cache:   controllers.CacheOptions(operatorNamespace),
 		Client:  controllers.ClientOptions(),
 		Metrics: server.Options{BindAddress: metricsAddress},
 	})
