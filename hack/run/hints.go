@@ -18,7 +18,8 @@ func (s *session) writeEnv() error {
 			assignment("ENROL_PLATFORM_KUBECONFIG", s.platform)+
 			assignment("ENROL_KUBECTL", kubectl)+
 			assignment("ENROL_RUN_DIR", s.folder.path)+
-			assignment("ENROL_OPERATOR_LOG", s.operator.LogFile)))
+			assignment("ENROL_OPERATOR_LOG", s.operator.LogFile)+
+			assignment("MAILBOX", s.folder.file("mail"))))
 	return err
 }
 
@@ -26,7 +27,7 @@ func (s *session) writeEnv() error {
 func (s *session) hints() string {
 	kubectl, _ := controlplane.Binary("kubectl")
 	return fmt.Sprintf(`
-Kubernetes answers at %[1]s; logs are in %[2]s. Try, in another terminal, in this folder:
+Kubernetes answers at %[1]s; logs are in %[2]s, mails in %[6]s. Try, in another terminal, in this folder:
 
   export PATH=%[3]s:$PATH KUBECONFIG=%[4]s
   kubectl get organisations
@@ -36,6 +37,9 @@ Kubernetes answers at %[1]s; logs are in %[2]s. Try, in another terminal, in thi
   kubectl --kubeconfig bin/jane.kubeconfig -n acme-web create configmap hello     # she may
   kubectl --kubeconfig bin/jane.kubeconfig -n default get pods                    # she may not
 
+  kubectl -n org-%[5]s get invitations
+  cat %[6]s/*.eml                                                 # what kim@example.com got
+
 Ctrl-C ends it all; RUN_KEEP=1 make run starts with the same data again.
-`, s.plane.URL(), s.folder.file("logs"), filepath.Dir(kubectl), s.platform, organisation)
+`, s.plane.URL(), s.folder.file("logs"), filepath.Dir(kubectl), s.platform, organisation, s.folder.file("mail"))
 }

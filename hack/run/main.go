@@ -1,5 +1,5 @@
-// Command run starts a real Kubernetes control plane on this machine, installs Enrol, starts the operator with the rights
-// that it has in a cluster, and applies the samples. It stays until a signal ends it, and takes everything it started
+// Command run starts a real Kubernetes control plane on this machine, installs Enrol, starts a mail server
+// and the operator, with the rights that it has in a cluster, and applies the samples. It stays until a signal ends it, and takes everything it started
 // along. `make run` calls it.
 package main
 
@@ -46,7 +46,7 @@ type options struct {
 	// keep uses what the last session left in dir, else it is wiped.
 	keep bool
 
-	port, etcdPort, etcdPeerPort, healthPort int
+	port, etcdPort, etcdPeerPort, healthPort, mailPort int
 }
 
 func parse(args []string) (options, error) {
@@ -63,6 +63,7 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.etcdPort, "etcd-port", 12379, "`port` of etcd")
 	flags.IntVar(&o.etcdPeerPort, "etcd-peer-port", 12380, "`port` of etcd for its peers")
 	flags.IntVar(&o.healthPort, "health-port", 18081, "`port` of the operator's health checks")
+	flags.IntVar(&o.mailPort, "mail-port", 11025, "`port` of the mail server")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -85,6 +86,7 @@ func (o options) checkPorts(ctx context.Context) error {
 		{"etcd", o.etcdPort},
 		{"etcd (peers)", o.etcdPeerPort},
 		{"the operator's health checks", o.healthPort},
+		{"the mail server", o.mailPort},
 	} {
 		if _, err := controlplane.FreePort(ctx, want.name, want.port); err != nil {
 			return err

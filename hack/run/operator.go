@@ -30,11 +30,13 @@ func (s *session) startOperator(ctx context.Context) error {
 		return err
 	}
 	health := "127.0.0.1:" + strconv.Itoa(s.healthPort)
-	s.operator, err = process.Start("operator", s.folder.file("logs/operator.log"), s.options.operator,
-		"--kubeconfig="+config,
+	arguments := append([]string{
+		"--kubeconfig=" + config,
 		// Here the identity is a client certificate, and whoever issues it decides the address in it.
 		"--username-claim=email",
-		"--health-probe-bind-address="+health, "--metrics-bind-address=0")
+		"--health-probe-bind-address=" + health, "--metrics-bind-address=0",
+	}, s.operatorMail()...)
+	s.operator, err = process.Start("operator", s.folder.file("logs/operator.log"), s.options.operator, arguments...)
 	if err != nil {
 		return err
 	}

@@ -38,12 +38,13 @@ func TestSession(t *testing.T) {
 	}
 
 	t.Run("people have what the samples give them", s.checkAccess)
+	t.Run("the invitation's mail lies in the mailbox", s.checkMail)
 	t.Run("a second one on the same ports names the port", func(t *testing.T) {
 		s.checkRefused(t, fmt.Sprintf("port %s for kube-apiserver is taken", s.ports[0]), s.args())
 	})
 	t.Run("a second one in the same folder is refused", func(t *testing.T) {
 		s.checkRefused(t, "another `make run` uses "+s.dir, []string{
-			"--dir", s.dir, "--port=0", "--etcd-port=0", "--etcd-peer-port=0", "--health-port=0",
+			"--dir", s.dir, "--port=0", "--etcd-port=0", "--etcd-peer-port=0", "--health-port=0", "--mail-port=0",
 		})
 	})
 	t.Run("and the first goes on", s.checkAccess)
@@ -81,7 +82,7 @@ func TestSession(t *testing.T) {
 // sessionUnderTest runs the program as it is, so that signals and exit codes are the real ones.
 type sessionUnderTest struct {
 	binary, operator, dir string
-	ports                 [4]string
+	ports                 [5]string
 	running               *process.Process
 }
 
@@ -114,7 +115,7 @@ func newSessionUnderTest(t *testing.T) *sessionUnderTest {
 func (s *sessionUnderTest) args(more ...string) []string {
 	return append([]string{
 		"--dir", s.dir, "--operator", s.operator, "--port", s.ports[0], "--etcd-port", s.ports[1],
-		"--etcd-peer-port", s.ports[2], "--health-port", s.ports[3],
+		"--etcd-peer-port", s.ports[2], "--health-port", s.ports[3], "--mail-port", s.ports[4],
 	}, more...)
 }
 
@@ -169,6 +170,29 @@ func clientFrom(t *testing.T, kubeconfig []byte) client.Client {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// checkMail reads the mail that the sample Invitation leads to, where the env file says that it is.
+func (s *sessionUnderTest) checkMail(t *testing.T) {
+	env, err := os.ReadFile(filepath.Join(s.dir, "env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, folder, _ := strings.Cut(string(env), "MAILBOX=")
+	folder, _, _ = strings.Cut(folder, "\n")
+	mails, err := filepath.Glob(filepath.Join(folder, "*.eml"))
+	if err != nil || len(mails) != 1 {
+		t.Fatalf("the mails are %v, %v, want one", mails, err)
+	}
+	content, err := os.ReadFile(mails[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"To: <kim@example.com>", "ada@example.com invites you to Acme Corporation", "https://enrol.localhost/invitations"} {
+		if !strings.Contains(string(content), want) {
+			t.Errorf("the mail does not say %q:\n%s", want, content)
+		}
+	}
 }
 
 func (s *sessionUnderTest) checkAccess(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/enrol-dev/enrol/internal/controlplane"
 	"github.com/enrol-dev/enrol/internal/installation"
+	"github.com/enrol-dev/enrol/internal/mailbox"
 	"github.com/enrol-dev/enrol/internal/process"
 )
 
@@ -18,6 +19,8 @@ const (
 	// platformUser is the platform team: bound to enrol:platform by platform_team.yaml, and no cluster admin.
 	platformUser = "platform@example.com"
 	organisation = "acme"
+	// publicURL is where the links in mails lead.
+	publicURL = "https://enrol.localhost"
 
 	operatorGrace = 15 * time.Second
 	// readyTimeout bounds how long the operator may take for the samples; it needs a second or two.
@@ -31,6 +34,7 @@ type session struct {
 	folder   *folder
 	out      io.Writer
 	plane    *controlplane.ControlPlane
+	post     *mailbox.Server
 	operator *process.Process
 	// admin and platform are the files of kubeconfigs.
 	admin, platform string
@@ -78,7 +82,11 @@ func (s *session) start(ctx context.Context, failed context.CancelCauseFunc) err
 	}{
 		{"starting etcd, kube-apiserver and kube-controller-manager ...", s.startControlPlane},
 		{"installing Enrol from config/default ...", s.install},
-		{"starting the operator ...", s.startOperator},
+		{"starting a mail server ...", s.startPost},
+		{"starting the operator ...", func(ctx context.Context) error {
+			s.mountKeys(ctx, failed)
+			return s.startOperator(ctx)
+		}},
 		{"applying config/samples as " + platformUser + " ...", s.applySamples},
 	} {
 		s.say(step.text)
@@ -116,6 +124,9 @@ func (s *session) processes() []*process.Process {
 func (s *session) stop() {
 	s.folder.remove(envName)
 	s.operator.Stop(operatorGrace)
+	if s.post != nil {
+		s.post.Close()
+	}
 	if s.plane != nil {
 		s.plane.Stop()
 	}
@@ -159,7 +170,7 @@ func (s *session) applySamples(ctx context.Context) error {
 	if err := s.plane.Kubectl(ctx, s.platform, "apply", "-k", samples); err != nil {
 		return err
 	}
-	for _, file := range []string{"organisation.yaml", "members.yaml"} {
+	for _, file := range []string{"organisation.yaml", "members.yaml", "invitation.yaml"} {
 		file = filepath.Join(samples, file)
 		if err := s.plane.Kubectl(ctx, s.platform, "wait", "--for=condition=Ready", "-f", file, readyTimeout); err != nil {
 			return fmt.Errorf("the operator, whose log is %s, does not get the samples ready: %w", s.operator.LogFile, err)

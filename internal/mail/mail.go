@@ -118,9 +118,26 @@ func (m *Message) message() (*gomail.Msg, error) {
 	out.SetDateWithValue(m.Date)
 	// RFC 3834: nobody's holiday notice shall answer it.
 	out.SetGenHeader("Auto-Submitted", "auto-generated")
-	out.SetBodyString(gomail.TypeTextPlain, m.Text)
+	if isReadable(m.Text) {
+		// The link stays in one piece for whoever looks at the mail as it is. (The library encodes what it calls 7bit.)
+		out.SetBodyString(gomail.TypeTextPlain, m.Text, gomail.WithPartEncoding(gomail.NoEncoding))
+	} else {
+		out.SetBodyString(gomail.TypeTextPlain, m.Text)
+	}
 	out.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
 	return out, nil
+}
+
+// isReadable tells whether a text can go through every mail server as it is: ASCII, in lines of at most 998 characters
+// (RFC 5322, section 2.1.1).
+func isReadable(text string) bool {
+	const longest = 998
+	for line := range strings.SplitSeq(text, "\n") {
+		if len(line) > longest {
+			return false
+		}
+	}
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > '~' || (r < ' ' && r != '\n') })
 }
 
 // plain is a text in one line, without what is not shown or changes how the rest is shown.

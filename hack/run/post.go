@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"net"
+	"os"
+	"strconv"
+
+	"github.com/enrol-dev/enrol/internal/mailbox"
+)
+
+const (
+	mailUser = "enrol"
+	// keySecret is the Secret that the operator makes.
+	keySecret = "enrol-token-keys" //nolint:gosec // A name, and no secret.
+)
+
+// startPost starts a mail server whose mailbox is a folder, and makes the credentials that the operator has for it.
+func (s *session) startPost(_ context.Context) error {
+	certificate, err := s.plane.ServingCertificate("mail")
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"mail", "credentials"} {
+		if err := os.MkdirAll(s.folder.file(name), 0o700); err != nil {
+			return err
+		}
+	}
+	password := rand.Text()
+	for name, content := range map[string]string{"credentials/username": mailUser, "credentials/password": password} {
+		if _, err := s.folder.write(name, []byte(content)); err != nil {
+			return err
+		}
+	}
+	s.post, err = mailbox.Start(mailbox.Options{
+		Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(s.mailPort)), Folder: s.folder.file("mail"), Forgetful: true,
+		TLS: mailbox.TLS(certificate), Username: mailUser, Password: password,
+	})
+	return err
+}
+
+// mountKeys does what a kubelet does for the operator's Pod: the Secret with the keys for links becomes files.
+func (s *session) mountKeys(ctx context.Context, failed context.CancelCauseFunc) {
+	go func() {
+		if err := s.plane.MountSecret(ctx, operatorNamespace, keySecret, s.folder.file("keys")); err != nil {
+			failed(err)
+		}
+	}()
+}
+
+// operatorMail are the operator's flags for that.
+func (s *session) operatorMail() []string {
+	return []string{
+		"--token-keys=" + s.folder.file("keys"),
+		// Nobody answers there yet: the page comes with the facade.
+		"--public-url=" + publicURL,
+		"--mail-transport=smtp", "--mail-from=Enrol <enrol@example.com>",
+		"--smtp-address=" + s.post.Address(), "--smtp-encryption=starttls",
+		"--smtp-credentials=" + s.folder.file("credentials"), "--smtp-ca-file=" + s.plane.CAFile(),
+	}
+}
