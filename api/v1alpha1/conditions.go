@@ -109,8 +109,6 @@ const (
 	ReasonMailDeferred = "MailDeferred"
 	// ReasonNoKey: there is no key to make links with; the message says what to do about it.
 	ReasonNoKey = "NoKey"
-	// ReasonAccepting: the person accepted, and what was promised is being made.
-	ReasonAccepting = "Accepting"
 )
 
 // Reasons of an Invitation's Ready=False that are also Stalled. UnknownRole and UnknownGroup occur here, too.

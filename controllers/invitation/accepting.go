@@ -44,7 +44,6 @@ func (d *decision) carryOut(w *world, s *Settings) {
 	if w.invitation.Spec.Owns() {
 		d.owners = w.ownersAfter(s)
 	}
-	d.say(w, condition.InProgress(enrolv1alpha1.ReasonAccepting, "accepted; what was promised is being made"))
 	d.wakeAt(w.now)
 }
 
