@@ -306,3 +306,20 @@ func (f *fixture) sentEarlier(name string, earlier time.Duration) {
 		return f.admin.Status().Update(f.Context(), i)
 	})
 }
+
+// earlier has everything about the Invitation happen that much earlier, as if the time had passed.
+func (f *fixture) earlier(name string, earlier time.Duration) {
+	f.Helper()
+	testenv.Eventually(f, func() error {
+		i := &enrolv1alpha1.Invitation{}
+		if err := f.admin.Get(f.Context(), client.ObjectKey{Namespace: f.home(), Name: name}, i); err != nil {
+			return err
+		}
+		for _, at := range []*metav1.Time{i.Status.SendTime, i.Status.ExpireTime, i.Status.CompletionTime} {
+			if at != nil {
+				at.Time = at.Add(-earlier)
+			}
+		}
+		return f.admin.Status().Update(f.Context(), i)
+	})
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
@@ -315,4 +316,53 @@ func TestQuota(t *testing.T) {
 	f.changeOrganisation(func(o *enrolv1alpha1.OrganisationSpec) { o.Invitations.MaxPer24Hours = new(int32(0)) })
 	f.invite("never", enrolv1alpha1.InvitationSpec{})
 	f.invitation("never", enrolv1alpha1.ReasonRateLimited)
+}
+
+// TestExpires: nobody answers in time, a resend opens it again, and after the retention it is deleted.
+func TestExpires(t *testing.T) {
+	t.Parallel()
+	f := newOrganisation(t, keepAccepted)
+	f.invite("jane", promise())
+	f.invitation("jane", enrolv1alpha1.ReasonPending)
+	first := f.mails(f.user("jane"), 1)[0]
+	week := 7*24*time.Hour + time.Minute
+	f.earlier("jane", week)
+	expired := f.invitation("jane", enrolv1alpha1.ReasonExpired)
+	if !expired.Status.CompletionTime.Equal(expired.Status.ExpireTime) {
+		t.Errorf("it was finished at %s, and expired at %s", expired.Status.CompletionTime, expired.Status.ExpireTime)
+	}
+	if err := f.respond("jane", verified(f.user("jane"))); !errors.Is(err, invitations.ErrExpired) {
+		t.Errorf("too late: got %v", err)
+	}
+	// Not even whoever writes the status past that check.
+	late := expired.DeepCopy()
+	late.Status.AcceptedBy = &enrolv1alpha1.InvitationAnswer{
+		Username: "jane", Email: expired.Spec.Email, Time: *expired.Status.SendTime,
+	}
+	if err := f.facade().Status().Update(t.Context(), late); err == nil {
+		t.Error("an expired Invitation was accepted")
+	}
+
+	f.annotate("jane", enrolv1alpha1.AnnotationResend, "again")
+	again := f.handled("jane", "again")
+	if again.Status.Outcome != "" || again.Status.ExpireTime.Before(&metav1.Time{Time: time.Now().Add(6 * 24 * time.Hour)}) {
+		t.Errorf("a resend must give another week: %+v", again.Status)
+	}
+	second := f.mails(f.user("jane"), 2)[1]
+	f.invitation("jane", enrolv1alpha1.ReasonPending)
+	if err := f.respond("jane", answer{link: first.link()}); !errors.Is(err, invitations.ErrNotYours) {
+		t.Errorf("the first link: got %v", err)
+	}
+	f.claims(&second)
+
+	f.earlier("jane", week)
+	f.invitation("jane", enrolv1alpha1.ReasonExpired)
+	f.earlier("jane", 60*24*time.Hour)
+	f.gone("jane")
+	testenv.Eventually(t, func() error {
+		if o := f.organisationReady(enrolv1alpha1.ReasonReconciled); o.Status.Invitations != 0 {
+			return fmt.Errorf("the status counts %d Invitations", o.Status.Invitations)
+		}
+		return nil
+	})
 }

@@ -310,6 +310,7 @@ type MailCount struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Namespace",type=string,priority=1,JSONPath=`.status.namespace`
+// +kubebuilder:printcolumn:name="Invitations",type=integer,priority=1,JSONPath=`.status.invitations`
 // +kubebuilder:printcolumn:name="Bindings",type=integer,priority=1,JSONPath=`.status.bindings`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=='Ready')].message`
 // +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || (self.metadata.name.size() <= 59 && !self.metadata.name.contains('.'))",optionalOldSelf=true,message="metadata.name must be a DNS label of at most 59 characters, as org-<name> names the home namespace"

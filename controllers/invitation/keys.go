@@ -21,6 +21,8 @@ const (
 
 	// keyInterval is how often the operator looks for the key.
 	keyInterval = 5 * time.Second
+	// keyPatience is how long it waits for a Secret that is there to be mounted before it tries to make it again.
+	keyPatience = 5 * time.Minute
 )
 
 // keyMaker makes the Secret when there is none. The operator may create it, and neither read nor change it: what it
@@ -33,9 +35,17 @@ type keyMaker struct {
 
 // Start looks for the key until the context ends.
 func (k *keyMaker) Start(ctx context.Context) error {
+	var tried time.Time
 	for {
-		if _, err := k.keys.Ring(); errors.Is(err, token.ErrNoKey) {
+		_, err := k.keys.Ring()
+		switch {
+		case !errors.Is(err, token.ErrNoKey):
+			// Should it go, it is made anew at once.
+			tried = time.Time{}
+		case time.Since(tried) > keyPatience:
+			tried = time.Now()
 			if err := k.make(ctx); err != nil && ctx.Err() == nil {
+				tried = time.Time{}
 				ctrl.LoggerFrom(ctx).Error(err, "Cannot make the key for links")
 			}
 		}

@@ -26,6 +26,9 @@ type delivery struct {
 }
 
 const (
+	// gathering is how long a new Invitation waits for others. Kubernetes knows the second of a creation, so that those
+	// of one second are due at once, and their mails are counted in a few writes.
+	gathering = time.Second
 	// firstRetry is how long after a refusal for now the next attempt is due, doubled each time up to the last.
 	firstRetry = time.Minute
 	lastRetry  = time.Hour
@@ -100,9 +103,14 @@ func retryAfter(attempts int32) time.Duration {
 
 // send sends the Invitation for the first time.
 func (d *decision) send(w *world, s *Settings) {
+	company := w.invitation.CreationTimestamp.Add(gathering)
 	switch {
 	case !w.invitation.Spec.Mails():
 		d.sent(w, s)
+	case w.now.Before(company):
+		// There is nothing to say yet that would be worth a write.
+		d.status = *w.invitation.Status.DeepCopy()
+		d.wakeAt(company)
 	case w.keyErr != nil:
 		d.sayNoKey(w)
 	case !w.exhausted.IsZero():

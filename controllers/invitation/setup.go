@@ -27,9 +27,8 @@ const (
 	// TemplatesConfigMap is the ConfigMap with the platform team's own templates, in the operator's namespace.
 	TemplatesConfigMap = "enrol-mail-templates"
 
-	// parallelPasses over different Invitations. They write statuses mostly, and the API server takes no more from more;
-	// those who wait for a mail to be counted wait for others' writes.
-	parallelPasses = 24
+	// parallelPasses over different Invitations. Most of them wait for the one write that counts the mails of many.
+	parallelPasses = 100
 	// passTimeout bounds a pass, should a request hang.
 	passTimeout = time.Minute
 	// longestBackOff is how late a pass may be after one that failed.

@@ -355,6 +355,7 @@ func (d *decision) status(w *world, state condition.State, bindings int) enrolv1
 		status.Namespace = ""
 	}
 	status.Members = int32(len(d.members))
+	status.Invitations = int32(w.invitations)
 	status.Projects = int32(d.projects)
 	status.Bindings = int32(bindings)
 	return status

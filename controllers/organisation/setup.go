@@ -82,6 +82,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	for _, watch := range []source.Source{
 		source.Kind(mgr.GetCache(), &enrolv1alpha1.Organisation{}, r.onOrganisation()),
 		source.Kind(mgr.GetCache(), &enrolv1alpha1.Member{}, r.onMember()),
+		source.Kind(mgr.GetCache(), &enrolv1alpha1.Invitation{}, r.onInvitation()),
 		source.Kind(mgr.GetCache(), &corev1.Namespace{}, r.onNamespace()),
 		source.Kind(mgr.GetCache(), &rbacv1.RoleBinding{}, r.onRoleBinding()),
 		source.Kind(mgr.GetCache(), clusterRole, r.onClusterRole()),
@@ -183,6 +184,23 @@ func (r *Reconciler) onMember() handler.TypedEventHandler[*enrolv1alpha1.Member,
 		},
 		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*enrolv1alpha1.Member], q queue) {
 			enqueue(e.Object, q, revoking)
+		},
+	}
+}
+
+// onInvitation: how many there are is part of the status.
+func (r *Reconciler) onInvitation() handler.TypedEventHandler[*enrolv1alpha1.Invitation, reconcile.Request] {
+	enqueue := func(i *enrolv1alpha1.Invitation, q queue) {
+		if organisation, ok := organisationName(i.Namespace); ok {
+			r.enqueue(q, organisation, additive)
+		}
+	}
+	return handler.TypedFuncs[*enrolv1alpha1.Invitation, reconcile.Request]{
+		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[*enrolv1alpha1.Invitation], q queue) {
+			enqueue(e.Object, q)
+		},
+		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*enrolv1alpha1.Invitation], q queue) {
+			enqueue(e.Object, q)
 		},
 	}
 }

@@ -44,6 +44,8 @@ type world struct {
 	// projects are the namespaces that are labelled as the Organisation's.
 	projects []corev1.Namespace
 	members  []enrolv1alpha1.Member
+	// invitations in the home namespace are counted only.
+	invitations int
 	// bindings are the RoleBindings that are labelled as Enrol's for the Organisation.
 	bindings []rbacv1.RoleBinding
 	// missing are the mapped ClusterRoles that do not exist.
@@ -91,6 +93,12 @@ func (r *Reconciler) gather(ctx context.Context, name string) (*world, error) {
 		return nil, fmt.Errorf("listing the Members: %w", err)
 	}
 	w.members = members.Items
+
+	var invitations enrolv1alpha1.InvitationList
+	if err := r.client.List(ctx, &invitations, client.InNamespace(homeName), asItIs); err != nil {
+		return nil, fmt.Errorf("listing the Invitations: %w", err)
+	}
+	w.invitations = len(invitations.Items)
 
 	var bindings rbacv1.RoleBindingList
 	if err := fresh.List(ctx, r.client, &bindings, client.MatchingFields{indexOrganisation: name}); err != nil {

@@ -30,15 +30,17 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/controllers"
 	"github.com/enrol-dev/enrol/internal/subject"
+	"github.com/enrol-dev/enrol/internal/token"
 )
 
 // observed runs the operator's controllers as cmd/operator does, and on SIGUSR1 collects garbage and writes down what
 // is left of the heap. The operator itself has no such door.
 func observed(ctx context.Context, args []string) (err error) {
-	var kubeconfig, metricsAddress, heapFile, profiles string
+	var kubeconfig, metricsAddress, heapFile, profiles, keys string
 	flags := flag.NewFlagSet(operatorCommand, flag.ContinueOnError)
 	flags.StringVar(&kubeconfig, "kubeconfig", "", "`path` of a kubeconfig")
 	flags.StringVar(&metricsAddress, "metrics-bind-address", "0", "`address` to serve metrics at")
+	flags.StringVar(&keys, "token-keys", "", "`folder` of the keys for links")
 	flags.StringVar(&heapFile, "heap-file", "", "`file` for the answer to SIGUSR1")
 	flags.StringVar(&profiles, "profiles", "", "`folder` for profiles; empty: none")
 	if err := flags.Parse(args); err != nil {
@@ -60,6 +62,7 @@ func observed(ctx context.Context, args []string) (err error) {
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Naming:    subject.Naming{EmailIsUsername: true},
 		Namespace: operatorNamespace,
+		Keys:      token.OpenKeys(keys, time.Now),
 		Clock:     clock.RealClock{},
 	}); err != nil {
 		return err
@@ -190,7 +193,7 @@ func list(ctx context.Context, args []string) error {
 	clusterRoles := &metav1.PartialObjectMetadataList{}
 	clusterRoles.SetGroupVersionKind(rbacv1.SchemeGroupVersion.WithKind("ClusterRoleList"))
 	for _, objects := range []client.ObjectList{
-		&enrolv1alpha1.OrganisationList{}, &members, &corev1.NamespaceList{}, clusterRoles,
+		&enrolv1alpha1.OrganisationList{}, &members, &enrolv1alpha1.InvitationList{}, &corev1.NamespaceList{}, clusterRoles,
 	} {
 		if err := plain.List(ctx, objects); err != nil {
 			return fmt.Errorf("listing: %w", err)

@@ -70,6 +70,8 @@ func (b *bench) measure(ctx context.Context) error {
 		{[]string{rowMembers, rowAccessLag, rowWrites, rowReview, rowRevoke, rowRevokeBusy}, b.oneOrganisation},
 		{[]string{rowOrganisations}, b.manyOrganisations},
 		{[]string{rowMemory, rowRestart}, b.manyMembers},
+		{[]string{rowInvitations}, b.manyInvitations},
+		{[]string{rowPending}, b.pendingInvitations},
 	} {
 		if !b.wants(part.rows...) {
 			continue

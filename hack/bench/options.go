@@ -24,10 +24,13 @@ const (
 	rowOrganisations = "organisations"
 	rowMemory        = "memory"
 	rowRestart       = "restart"
+	rowInvitations   = "invitations"
+	rowPending       = "pending"
 )
 
 var rowNames = []string{
 	rowMembers, rowAccessLag, rowWrites, rowReview, rowRevoke, rowRevokeBusy, rowOrganisations, rowMemory, rowRestart,
+	rowInvitations, rowPending,
 }
 
 const (
@@ -43,9 +46,13 @@ const (
 	fullMembers       = 10_000
 	fullOrganisations = 1_000
 	fullSamples       = 200
-	fullReviews       = 1_000
-	fullRest          = 60 * time.Second
-	leastRest         = 5 * time.Second
+	// fullInvitations are sent by invitingOrganisations, and fullPending wait for an answer.
+	fullInvitations       = 1_000
+	invitingOrganisations = 20
+	fullPending           = 10_000
+	fullReviews           = 1_000
+	fullRest              = 60 * time.Second
+	leastRest             = 5 * time.Second
 )
 
 // options say what is measured, and how large.
@@ -59,6 +66,8 @@ type options struct {
 
 	// members of an organisation, organisations of membersOfMany, samples of a latency, reviews for a median.
 	members, organisations, samples, reviews int
+	// invitations of one organisation of invitingOrganisations, and those that wait for an answer.
+	invitations, pending int
 	// rest is how long nothing may be written.
 	rest time.Duration
 }
@@ -107,6 +116,8 @@ func (o *options) size() {
 	}
 	o.members = scaled(fullMembers, 1)
 	o.organisations = scaled(fullOrganisations, 1)
+	o.invitations = scaled(fullInvitations/invitingOrganisations, 1)
+	o.pending = scaled(fullPending, 1)
 	o.samples = min(scaled(fullSamples, 10), o.members)
 	o.reviews = scaled(fullReviews, 100)
 	o.rest = max(leastRest, time.Duration(float64(fullRest)*o.scale))

@@ -19,7 +19,9 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/controlplane"
 	"github.com/enrol-dev/enrol/internal/installation"
+	"github.com/enrol-dev/enrol/internal/mailbox"
 	"github.com/enrol-dev/enrol/internal/process"
+	"github.com/enrol-dev/enrol/internal/token"
 )
 
 const (
@@ -56,6 +58,8 @@ type stage struct {
 	clients kubernetes.Interface
 	// populated: there are Organisations, so that an operator makes passes.
 	populated atomic.Bool
+	// post is a mail server, where one is needed.
+	post *mailbox.Server
 	// template is a Member that the operator made Ready, for references that write the same.
 	template *enrolv1alpha1.Member
 }
@@ -73,6 +77,9 @@ func (b *bench) onStage(ctx context.Context, play func(context.Context, *stage) 
 	s := &stage{dir: dir, failed: failed}
 	defer func() {
 		s.stopOperator()
+		if s.post != nil {
+			s.post.Close()
+		}
 		if s.plane != nil {
 			s.plane.Stop()
 		}
@@ -107,6 +114,11 @@ func (s *stage) build(ctx context.Context) error {
 	}
 	if err := installation.Apply(ctx, plane, file); err != nil {
 		return err
+	}
+	// What a kubelet would have mounted.
+	if err := errors.Join(os.Mkdir(s.keys(), 0o700),
+		os.WriteFile(filepath.Join(s.keys(), token.Current), token.NewKey(), 0o600)); err != nil {
+		return fmt.Errorf("making the key for links: %w", err)
 	}
 	if err := s.admitUser(ctx); err != nil {
 		return fmt.Errorf("giving the user the rights that the bench needs: %w", err)
@@ -147,8 +159,9 @@ func (b *bench) startOperator(ctx context.Context, s *stage) error {
 	if b.profiles != "" {
 		return b.startObserved(ctx, s)
 	}
-	return s.start(ctx, &operator{}, b.binary,
-		"--username-claim=email", "--leader-elect=false", "--health-probe-bind-address=0")
+	return s.start(ctx, &operator{}, b.binary, append([]string{
+		"--username-claim=email", "--leader-elect=false", "--health-probe-bind-address=0",
+	}, s.mailFlags()...)...)
 }
 
 // startObserved starts the same controllers in this program's binary, where they can be asked for their heap.
@@ -174,7 +187,7 @@ func (s *stage) start(ctx context.Context, o *operator, path string, args ...str
 	address := "127.0.0.1:" + strconv.Itoa(port)
 	o.metricsURL = "http://" + address + "/metrics"
 	o.stopping = make(chan struct{})
-	args = append(args, "--kubeconfig="+kubeconfig, "--metrics-bind-address="+address)
+	args = append(args, "--kubeconfig="+kubeconfig, "--metrics-bind-address="+address, "--token-keys="+s.keys())
 	o.Process, err = process.Start("operator", filepath.Join(s.dir, "logs", "operator.log"), path, args...)
 	if err != nil {
 		return err
@@ -189,6 +202,8 @@ func (s *stage) start(ctx context.Context, o *operator, path string, args ...str
 	}()
 	return nil
 }
+
+func (s *stage) keys() string { return filepath.Join(s.dir, "keys") }
 
 // stopOperator ends the operator, if it runs, in an orderly way.
 func (s *stage) stopOperator() {

@@ -37,7 +37,7 @@ func (s *stage) admitUser(ctx context.Context) error {
 		},
 		{
 			APIGroups: []string{enrolv1alpha1.SchemeGroupVersion.Group},
-			Resources: []string{"organisations/status", "members/status"}, Verbs: []string{"patch"},
+			Resources: []string{"organisations/status", "members/status", "invitations/status"}, Verbs: []string{"patch"},
 		},
 		{
 			APIGroups: []string{"authorization.k8s.io"},
