@@ -90,7 +90,7 @@ func operatorOptions(ctx context.Context, folder string) (controllers.Options, e
 	if err != nil {
 		return controllers.Options{}, err
 	}
-	if post, err = mailbox.Start(mailbox.Options{
+	if post, err = mailbox.Start(ctx, mailbox.Options{
 		TLS: mailbox.TLS(certificate), Username: username, Password: password, Behave: byRecipient,
 	}); err != nil {
 		return controllers.Options{}, err

@@ -58,7 +58,7 @@ func newPostOffice(t *testing.T) *postOffice {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.server, err = mailbox.Start(mailbox.Options{
+	p.server, err = mailbox.Start(t.Context(), mailbox.Options{
 		TLS: mailbox.TLS(certificate), Username: "enrol", Password: p.password, Behave: p.behave,
 	})
 	if err != nil {

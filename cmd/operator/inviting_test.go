@@ -160,7 +160,7 @@ func TestKeys(t *testing.T) {
 				return err
 			}
 			if _, err := ring.Verify(linkUID(link), linkToken(link)); (err == nil) != want {
-				return fmt.Errorf("%s: the link verifies with %v, want %t", when, err, want)
+				return fmt.Errorf("%s: the link holds: %t, want %t", when, err == nil, want)
 			}
 			return nil
 		})

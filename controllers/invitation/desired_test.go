@@ -208,10 +208,6 @@ func (m *model) check(before invitation.State, d *decision) {
 	}
 }
 
-func (*decision) policyOf(m *model) *enrolv1alpha1.InvitationPolicy {
-	return &m.organisation.Spec.Invitations
-}
-
 // TestAnything has everybody do anything, in any order, and the operator die anywhere.
 func TestAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

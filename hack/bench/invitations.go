@@ -24,7 +24,7 @@ const (
 )
 
 // startPost starts a mail server that forgets what it takes.
-func (s *stage) startPost() error {
+func (s *stage) startPost(ctx context.Context) error {
 	certificate, err := s.plane.ServingCertificate("mail")
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func (s *stage) startPost() error {
 			return fmt.Errorf("writing the credentials: %w", err)
 		}
 	}
-	s.post, err = mailbox.Start(mailbox.Options{
+	s.post, err = mailbox.Start(ctx, mailbox.Options{
 		TLS: mailbox.TLS(certificate), Username: mailUser, Password: mailPassword, Forgetful: true,
 	})
 	return err
@@ -65,7 +65,7 @@ func (b *bench) manyInvitations(ctx context.Context, s *stage) error {
 	connections := &result{
 		Row: rowInvitations, Most: mailConnections, Figure: "connections to the mail server at a time, at most",
 	}
-	if err := s.startPost(); err != nil {
+	if err := s.startPost(ctx); err != nil {
 		return err
 	}
 	if err := b.startOperator(ctx, s); err != nil {
@@ -290,7 +290,7 @@ func (b *bench) pendingInvitations(ctx context.Context, s *stage) error {
 	}
 	for k := range list.Items {
 		if list.Items[k].Status.SendNumber != 1 {
-			return fmt.Errorf("Invitation %s is not pending: %+v", list.Items[k].Name, list.Items[k].Status)
+			return fmt.Errorf("not pending: Invitation %s: %+v", list.Items[k].Name, list.Items[k].Status)
 		}
 	}
 	row, err := b.compareHeap(ctx, s, empty, b.pending)

@@ -1,6 +1,6 @@
 // Command run starts a real Kubernetes control plane on this machine, installs Enrol, starts a mail server
-// and the operator, with the rights that it has in a cluster, and applies the samples. It stays until a signal ends it, and takes everything it started
-// along. `make run` calls it.
+// and the operator, with the rights that it has in a cluster, and applies the samples. It stays until a signal ends it,
+// and takes everything it started along. `make run` calls it.
 package main
 
 import (

@@ -17,7 +17,7 @@ const (
 )
 
 // startPost starts a mail server whose mailbox is a folder, and makes the credentials that the operator has for it.
-func (s *session) startPost(_ context.Context) error {
+func (s *session) startPost(ctx context.Context) error {
 	certificate, err := s.plane.ServingCertificate("mail")
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (s *session) startPost(_ context.Context) error {
 			return err
 		}
 	}
-	s.post, err = mailbox.Start(mailbox.Options{
+	s.post, err = mailbox.Start(ctx, mailbox.Options{
 		Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(s.mailPort)), Folder: s.folder.file("mail"), Forgetful: true,
 		TLS: mailbox.TLS(certificate), Username: mailUser, Password: password,
 	})

@@ -233,11 +233,13 @@ func (s *SMTP) client() (*gomail.Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		mechanism := gomail.SMTPAuthAutoDiscover
+		// The library's own discovery does not know of the encryption of a connection that somebody else dialled.
+		mechanism := gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1,
+			gomail.SMTPAuthPlain, gomail.SMTPAuthLogin)
 		if s.options.Auth != "" {
-			mechanism = gomail.SMTPAuthType(strings.ToUpper(s.options.Auth))
+			mechanism = gomail.WithSMTPAuth(gomail.SMTPAuthType(strings.ToUpper(s.options.Auth)))
 		}
-		options = append(options, gomail.WithSMTPAuth(mechanism), gomail.WithUsername(username), gomail.WithPassword(password))
+		options = append(options, mechanism, gomail.WithUsername(username), gomail.WithPassword(password))
 	}
 	client, err := gomail.NewClient(s.host, options...)
 	if err != nil {

@@ -102,7 +102,8 @@ type Server struct {
 	mu     sync.Mutex
 	mails  []Mail
 	counts Counts
-	open   int
+	// connected are the connections that are open.
+	connected map[*smtp.Conn]struct{}
 }
 
 const (
@@ -110,16 +111,19 @@ const (
 	timeout = time.Minute
 )
 
-// Start starts a server. Call Close at the end.
-func Start(options Options) (*Server, error) {
+// Start starts a server. The context is for the starting only; call Close at the end.
+func Start(ctx context.Context, options Options) (*Server, error) {
 	if options.Address == "" {
 		options.Address = "127.0.0.1:0"
 	}
 	if options.Mechanisms == nil {
 		options.Mechanisms = []string{sasl.Plain, sasl.Login}
 	}
-	s := &Server{options: options, closing: make(chan struct{}), served: make(chan error, 1)}
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", options.Address)
+	s := &Server{
+		options: options, closing: make(chan struct{}), served: make(chan error, 1),
+		connected: map[*smtp.Conn]struct{}{},
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", options.Address)
 	if err != nil {
 		return nil, fmt.Errorf("starting the mail server: %w", err)
 	}
@@ -144,6 +148,15 @@ func TLS(certificate tls.Certificate) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 }
 
+// Hangup cuts all connections; new ones are welcome.
+func (s *Server) Hangup() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.connected {
+		_ = c.Conn().Close()
+	}
+}
+
 // Address is host:port.
 func (s *Server) Address() string { return s.listener.Addr().String() }
 
@@ -152,6 +165,8 @@ func (s *Server) Close() {
 	close(s.closing)
 	// It says that it is closed, both times.
 	_ = s.server.Close()
+	// One that was not served yet would be, for ever.
+	_ = s.listener.Close()
 	<-s.served //nolint:errcheck // As above.
 }
 
@@ -184,10 +199,14 @@ type session struct {
 }
 
 func (s *Server) session(c *smtp.Conn) (smtp.Session, error) {
+	_, encrypted := c.TLSConnectionState()
 	s.mu.Lock()
-	s.counts.Connections++
-	s.open++
-	s.counts.Parallel = max(s.counts.Parallel, s.open)
+	if s.options.Implicit || !encrypted {
+		// STARTTLS begins another session of the same connection.
+		s.counts.Connections++
+	}
+	s.connected[c] = struct{}{}
+	s.counts.Parallel = max(s.counts.Parallel, len(s.connected))
 	s.mu.Unlock()
 	one := &session{Server: s, connection: c}
 	return one, one.behave(Connected)
@@ -200,7 +219,7 @@ func (s *session) Reset() { s.from, s.to = "", nil }
 func (s *session) Logout() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open--
+	delete(s.connected, s.connection)
 	return nil
 }
 
