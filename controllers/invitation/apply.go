@@ -60,7 +60,10 @@ func (r *Reconciler) settle(ctx context.Context, member *enrolv1alpha1.Member) e
 	if err := r.direct.Get(ctx, client.ObjectKeyFromObject(member), existing); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	if existing.Spec.Username == member.Spec.Username || !existing.DeletionTimestamp.IsZero() {
+	switch {
+	case !existing.DeletionTimestamp.IsZero():
+		return errors.New("one of its name is being deleted still")
+	case existing.Spec.Username == member.Spec.Username:
 		return nil
 	}
 	return &refusedError{errors.New("its name is taken by a Member for somebody else: delete that")}
