@@ -18,8 +18,8 @@ import (
 const (
 	// maxCountAttempts of a write that others get in the way of.
 	maxCountAttempts = 10
-	// company is how long a write waits for others that it can count as well. For 1,000 Invitations of 20 organisations,
-	// it makes a hundred writes or two of six hundred.
+	// company is how long a write waits for others that it can count as well. Without, 1,000 Invitations of 20 organisations
+	// took six hundred writes.
 	company = 250 * time.Millisecond
 )
 

@@ -39,6 +39,9 @@ const (
 	longestBackOff = 5 * time.Second
 
 	revokingPriority = 100
+
+	// countAfter is how long a change of the number of Invitations waits for more of them.
+	countAfter = 5 * time.Second
 )
 
 // Options of the controller.
@@ -188,11 +191,12 @@ func (r *Reconciler) onMember() handler.TypedEventHandler[*enrolv1alpha1.Member,
 	}
 }
 
-// onInvitation: how many there are is part of the status.
+// onInvitation: how many there are is part of the status, and no hurry: a pass for each of a burst would write a count
+// for each.
 func (r *Reconciler) onInvitation() handler.TypedEventHandler[*enrolv1alpha1.Invitation, reconcile.Request] {
 	enqueue := func(i *enrolv1alpha1.Invitation, q queue) {
 		if organisation, ok := organisationName(i.Namespace); ok {
-			r.enqueue(q, organisation, additive)
+			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: organisation}}, countAfter)
 		}
 	}
 	return handler.TypedFuncs[*enrolv1alpha1.Invitation, reconcile.Request]{
