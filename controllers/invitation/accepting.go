@@ -11,6 +11,7 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/condition"
 	"github.com/enrol-dev/enrol/internal/invitation"
+	"github.com/enrol-dev/enrol/internal/naming"
 )
 
 // carryOut makes what was accepted. What is made gives no access until the acceptance is recorded as carried out, or is
@@ -126,7 +127,7 @@ func (w *world) member(spec enrolv1alpha1.MemberSpec) *enrolv1alpha1.Member {
 	spec.Suspend = true
 	return &enrolv1alpha1.Member{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: memberName(string(spec.Username)), Namespace: w.invitation.Namespace,
+			Name: naming.Member(string(spec.Username)), Namespace: w.invitation.Namespace,
 			Annotations: map[string]string{enrolv1alpha1.AnnotationInvitation: string(w.invitation.UID)},
 		},
 		Spec: spec,

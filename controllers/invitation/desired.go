@@ -55,10 +55,6 @@ type decision struct {
 }
 
 const (
-	// resendInterval is how far apart resends must be.
-	resendInterval = time.Minute
-	// maxResends of one Invitation.
-	maxResends = 5
 	// recheck is how often something is looked at again that is not watched.
 	recheck = 5 * time.Minute
 	// keyRecheck is how often a missing key is looked for.

@@ -137,14 +137,11 @@ func (w *world) overQuota() string {
 // resend sends the Invitation once more, or says why not yet.
 func (d *decision) resend(w *world, s *Settings) {
 	i := w.invitation
-	earliest := time.Time{}
-	if i.Status.SendTime != nil {
-		earliest = i.Status.SendTime.Add(resendInterval)
-	}
+	earliest := invitation.EarliestResend(i)
 	var refusal string
 	switch {
-	case i.Status.SendNumber > maxResends:
-		refusal = fmt.Sprintf("the Invitation was sent again %d times: make a new one", maxResends)
+	case i.Status.SendNumber > invitation.MaxResends:
+		refusal = fmt.Sprintf("the Invitation was sent again %d times: make a new one", invitation.MaxResends)
 	case w.now.Before(earliest):
 		refusal = "resends must be a minute apart: ask again at " + earliest.UTC().Format(time.RFC3339)
 	case i.Spec.Mails() && !w.exhausted.IsZero():

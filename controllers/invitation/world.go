@@ -2,8 +2,6 @@ package invitation
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -161,13 +159,6 @@ func (r *Reconciler) membersBy(ctx context.Context, namespace, index, value stri
 		}
 	}
 	return members, nil
-}
-
-// memberName is the name of the Member that Enrol makes for a person: of two at once, one wins.
-func memberName(username string) string {
-	const digits = 20
-	sum := sha256.Sum256([]byte(username))
-	return "m-" + hex.EncodeToString(sum[:])[:digits]
 }
 
 // recorded tells whether the status says what became of a delivery, or speaks of a later one.

@@ -66,6 +66,21 @@ func ExpireTime(i *enrolv1alpha1.Invitation, policy *enrolv1alpha1.InvitationPol
 }
 
 const (
+	// ResendInterval is how far apart resends must be.
+	ResendInterval = time.Minute
+	// MaxResends of one Invitation.
+	MaxResends = 5
+)
+
+// EarliestResend is from when on an Invitation may be sent again; zero: at any time.
+func EarliestResend(i *enrolv1alpha1.Invitation) time.Time {
+	if i.Status.SendTime == nil {
+		return time.Time{}
+	}
+	return i.Status.SendTime.Add(ResendInterval)
+}
+
+const (
 	day = 24 * time.Hour
 
 	defaultValidFor  = 7 * day

@@ -51,9 +51,9 @@ func (n Naming) Group(group string) (Subject, error) {
 // MaxLength of a username or group, in bytes, without prefix.
 const MaxLength = 255
 
-// isPrintable tells whether a name is ASCII with single inner spaces: everything else is a way to look like somebody
+// IsPrintable tells whether a name is ASCII with single inner spaces: everything else is a way to look like somebody
 // else. It says the same as the pattern ^[!-~]+( [!-~]+)*$ of the API group, and is asked of every Member in every pass.
-func isPrintable(name string) bool {
+func IsPrintable(name string) bool {
 	// A space is fine where a letter was before it.
 	letter := false
 	for i := range len(name) {
@@ -72,7 +72,7 @@ func checked(kind, prefix, name string) (Subject, error) {
 	switch {
 	case len(name) > MaxLength:
 		return Subject{}, fmt.Errorf("the name must have at most %d characters, but has %d", MaxLength, len(name))
-	case !isPrintable(name) || !isPrintable(full):
+	case !IsPrintable(name) || !IsPrintable(full):
 		return Subject{}, fmt.Errorf("the name %q must be printable ASCII with single inner spaces", name)
 	case name == "*":
 		return Subject{}, errors.New("the name must not be '*'")
