@@ -59,7 +59,7 @@ func writeKubeconfig() error {
 	if err != nil {
 		return err
 	}
-	text, err := environment.TokenKubeconfig(testenv.OperatorServiceAccount, config.BearerToken)
+	text, err := environment.TokenKubeconfig(environment.URL(), testenv.OperatorServiceAccount, config.BearerToken)
 	if err != nil {
 		return err
 	}

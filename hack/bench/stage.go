@@ -224,7 +224,7 @@ func (s *stage) operatorKubeconfig(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	content, err := s.plane.TokenKubeconfig(operatorAccount, token)
+	content, err := s.plane.TokenKubeconfig(s.plane.URL(), operatorAccount, token)
 	if err != nil {
 		return "", err
 	}

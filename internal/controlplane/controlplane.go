@@ -47,6 +47,10 @@ type Options struct {
 	Dir string
 	// Ports on 127.0.0.1; 0 takes a free one.
 	Port, EtcdPort, EtcdPeerPort int
+	// AuthenticationConfig is the file with the API server's AuthenticationConfiguration: whose tokens it takes besides
+	// those of ServiceAccounts, and besides client certificates. Without one it takes nobody's. Each issuer in it should
+	// answer before Start is called: the API server tries one that does not only every 10 seconds.
+	AuthenticationConfig string
 	// UnsafeNoFsync makes etcd faster and its data worthless after a crash of the machine.
 	UnsafeNoFsync bool
 }
@@ -206,9 +210,9 @@ func (c *ControlPlane) Kubeconfig(url, user string, groups ...string) ([]byte, e
 	})
 }
 
-// TokenKubeconfig is a kubeconfig with a bearer token.
-func (c *ControlPlane) TokenKubeconfig(user, token string) ([]byte, error) {
-	return c.kubeconfig(c.URL(), user, &clientcmdapi.AuthInfo{Token: token})
+// TokenKubeconfig is a kubeconfig for the API server with the given URL, with a bearer token.
+func (c *ControlPlane) TokenKubeconfig(url, user, token string) ([]byte, error) {
+	return c.kubeconfig(url, user, &clientcmdapi.AuthInfo{Token: token})
 }
 
 func (c *ControlPlane) kubeconfig(url, user string, auth *clientcmdapi.AuthInfo) ([]byte, error) {
@@ -275,12 +279,31 @@ func (c *ControlPlane) startAPIServer(ctx context.Context, options Options) erro
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + tokenKey, "--service-account-signing-key-file=" + tokenKey,
 	}
+	if options.AuthenticationConfig != "" {
+		args = append(args, "--authentication-config="+options.AuthenticationConfig)
+	}
 	c.apiserver = func() (*process.Process, error) { return c.start("kube-apiserver", args...) }
 	p, err := c.apiserver()
 	if err != nil {
 		return err
 	}
 	return c.waitReady(ctx, p)
+}
+
+// AwaitToken returns when the API server accepts a token. It says that it is ready before it has fetched the keys of
+// those whose tokens it is configured to take, after a restart as well.
+func (c *ControlPlane) AwaitToken(ctx context.Context, token string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	client, err := kubernetes.NewForConfig(c.TokenConfig(token))
+	if err != nil {
+		return err
+	}
+	return c.poll(ctx, "the API server to accept a token", func(ctx context.Context) error {
+		review := &authenticationv1.SelfSubjectReview{}
+		_, err := client.AuthenticationV1().SelfSubjectReviews().Create(ctx, review, metav1.CreateOptions{})
+		return err
+	})
 }
 
 // RestartAPIServer stops the API server, waits for outage, and starts it again: what clients see of a bad day.
@@ -330,7 +353,7 @@ func (c *ControlPlane) startControllerManager(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.poll(ctx, p, func(ctx context.Context) error {
+	return c.poll(ctx, p.Name, func(ctx context.Context) error {
 		view, err := client.RbacV1().ClusterRoles().Get(ctx, "view", metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -361,7 +384,7 @@ func (c *ControlPlane) waitReady(ctx context.Context, p *process.Process) error 
 	if err != nil {
 		return err
 	}
-	return c.poll(ctx, p, func(ctx context.Context) error {
+	return c.poll(ctx, p.Name, func(ctx context.Context) error {
 		var code int
 		client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).StatusCode(&code)
 		if code != http.StatusOK {
@@ -373,7 +396,7 @@ func (c *ControlPlane) waitReady(ctx context.Context, p *process.Process) error 
 
 // poll calls ready until it returns nil, any process ends or the context does: an API server without its etcd would be
 // waited for in vain.
-func (c *ControlPlane) poll(ctx context.Context, p *process.Process, ready func(context.Context) error) error {
+func (c *ControlPlane) poll(ctx context.Context, what string, ready func(context.Context) error) error {
 	var last error
 	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		for _, running := range c.processes {
@@ -385,7 +408,7 @@ func (c *ControlPlane) poll(ctx context.Context, p *process.Process, ready func(
 		return last == nil, nil
 	})
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("waiting for %s: %w (last: %w)", p.Name, err, last)
+		return fmt.Errorf("waiting for %s: %w (last: %w)", what, err, last)
 	}
 	return err
 }

@@ -81,11 +81,17 @@ func fill(folder string, data map[string][]byte) error {
 
 // ServingCertificate is a certificate for a server of that name on loopback, from the authority in CAFile.
 func (c *ControlPlane) ServingCertificate(name string) (tls.Certificate, error) {
-	certFile, keyFile, err := c.clients.issue(filepath.Join(c.dir, "pki"), name, pkix.Name{CommonName: name})
+	certFile, keyFile, err := c.ServingFiles(name)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	return tls.LoadX509KeyPair(certFile, keyFile)
+}
+
+// ServingFiles is such a certificate for a program that reads it from files. Open is enough to issue one, so that a
+// server can be there before the control plane.
+func (c *ControlPlane) ServingFiles(name string) (certFile, keyFile string, err error) {
+	return c.clients.issue(filepath.Join(c.dir, "pki"), name, pkix.Name{CommonName: name})
 }
 
 // CAFile has the certificate of the authority that everything here is issued by.

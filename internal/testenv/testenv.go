@@ -25,6 +25,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/controlplane"
+	"github.com/enrol-dev/enrol/internal/identityprovider"
 	"github.com/enrol-dev/enrol/internal/installation"
 )
 
@@ -52,33 +53,69 @@ func init() {
 // Environment is a control plane with config/default applied.
 type Environment struct {
 	*controlplane.ControlPlane
+	// People has an account for each of Options' people; nil without any.
+	People *identityprovider.Provider
+
 	dir      string
 	planting sync.Once
+	tokens   tokens
+}
+
+// Options are what an environment has besides.
+type Options struct {
+	// People who have tokens. With any, an identity provider runs that the API server trusts.
+	People []identityprovider.Person
+	// RedirectURIs are where the identity provider may send people back to who sign in with a browser.
+	RedirectURIs []string
 }
 
 // Start starts the control plane and installs Enrol as a user would, by `kubectl apply -k`. The operator is not
 // started. Call Stop at the end.
-func Start(ctx context.Context) (*Environment, error) {
+func Start(ctx context.Context) (*Environment, error) { return StartWith(ctx, Options{}) }
+
+// StartWith is Start with options.
+func StartWith(ctx context.Context, options Options) (*Environment, error) {
 	// What clients and controllers log is not what tests look at.
 	log.SetLogger(logr.Discard())
 	dir, err := os.MkdirTemp(memoryFolder(), "enrol-test-")
 	if err != nil {
 		return nil, err
 	}
-	plane, err := controlplane.Start(ctx, controlplane.Options{Dir: dir, UnsafeNoFsync: true})
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	e := &Environment{ControlPlane: plane, dir: dir}
-	if err := e.install(ctx); err != nil {
+	e := &Environment{dir: dir}
+	if err := e.start(ctx, options); err != nil {
 		return nil, errors.Join(err, e.Stop())
 	}
 	return e, nil
 }
 
+func (e *Environment) start(ctx context.Context, options Options) (err error) {
+	plane := controlplane.Options{Dir: e.dir, UnsafeNoFsync: true}
+	if len(options.People) > 0 {
+		e.People, err = identityprovider.Start(ctx, identityprovider.Options{
+			Dir: e.dir, People: options.People, RedirectURIs: options.RedirectURIs,
+		})
+		if err != nil {
+			return err
+		}
+		plane.AuthenticationConfig = e.People.AuthenticationConfigFile()
+	}
+	if e.ControlPlane, err = controlplane.Start(ctx, plane); err != nil {
+		return err
+	}
+	if err := e.install(ctx); err != nil {
+		return err
+	}
+	return e.awaitPeople(ctx)
+}
+
 // Stop ends everything that Start started and removes its files.
 func (e *Environment) Stop() error {
-	e.ControlPlane.Stop()
+	if e.ControlPlane != nil {
+		e.ControlPlane.Stop()
+	}
+	if e.People != nil {
+		e.People.Stop()
+	}
 	return os.RemoveAll(e.dir)
 }
 
@@ -92,7 +129,15 @@ func Run(m *testing.M, environment **Environment) int {
 // RunWith is Run with something besides that runs during the tests: start is called when the environment is there,
 // and what it returns when the tests are over.
 func RunWith(m *testing.M, environment **Environment, start func() (stop func() error, err error)) int {
-	code, err := runWith(m, environment, start)
+	return report(runWith(m, environment, Options{}, start))
+}
+
+// RunWithPeople is RunWith in an environment where SamplePeople have tokens.
+func RunWithPeople(m *testing.M, environment **Environment, start func() (stop func() error, err error)) int {
+	return report(runWith(m, environment, Options{People: SamplePeople()}, start))
+}
+
+func report(code int, err error) int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "test environment:", err)
 		return 1
@@ -100,8 +145,10 @@ func RunWith(m *testing.M, environment **Environment, start func() (stop func() 
 	return code
 }
 
-func runWith(m *testing.M, environment **Environment, start func() (func() error, error)) (code int, err error) {
-	e, err := Start(context.Background())
+func runWith(
+	m *testing.M, environment **Environment, options Options, start func() (func() error, error),
+) (code int, err error) {
+	e, err := StartWith(context.Background(), options)
 	if err != nil {
 		return 0, err
 	}
