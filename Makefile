@@ -26,27 +26,32 @@ help: ## Show this list
 
 # The shell gives way to the program, so that it is make's own child: a SIGTERM to make then reaches it.
 .PHONY: run
-run: k8s build bin/tools/run ## Start a control plane with Enrol and the samples; RUN_KEEP=1 keeps earlier data
+run: k8s build bin/tools/idp bin/tools/run ## Start a control plane with Enrol and the samples; RUN_KEEP=1 keeps earlier data
 	@exec bin/tools/run
 
-# USER is an environment variable of every shell; only one given to make is meant.
 .PHONY: kubeconfig
 kubeconfig: bin/tools/run ## Print a kubeconfig: make -s kubeconfig USER=jane@example.com [IN_GROUPS=a,b]
-ifeq ($(origin USER),command line)
+	@$(user_is_given)
 	@exec bin/tools/run kubeconfig --groups "$$IN_GROUPS" -- "$$USER"
-else
-	@echo 'kubeconfig: say whose: make -s kubeconfig USER=jane@example.com' >&2; exit 2
-endif
+
+.PHONY: token
+token: bin/tools/run ## Print an ID token: make -s token USER=ada@example.com
+	@$(user_is_given)
+	@exec bin/tools/run token -- "$$USER"
+
+# USER is an environment variable of every shell; only one given to make is meant.
+user_is_given = $(if $(filter command line,$(origin USER)),:,\
+	echo '$@: say whose: make -s $@ USER=jane@example.com' >&2; exit 2)
 
 ##@ Develop
 
 .PHONY: build
-build: ## Build bin/operator
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w -X main.version=$(VERSION)' -o bin/operator ./cmd/operator
+build: ## Build bin/operator and bin/facade
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
 
 # Manifests are read by kubectl, so that the test cache does not know of them: hence -count=1.
 .PHONY: test
-test: k8s ## Run all tests, against a real control plane
+test: k8s bin/tools/idp ## Run all tests, against a real control plane
 	$(GO) test -count=1 -timeout 20m ./...
 
 .PHONY: bench
@@ -54,13 +59,17 @@ bench: k8s build ## Measure Enrol beside plain clients; takes long, and prints a
 	$(GO) run ./hack/bench
 
 .PHONY: generate
-generate: ## Make CRDs, RBAC, deepcopy functions and apply configurations from the Go types
+generate: ## Make CRDs, RBAC, deepcopy functions, apply configurations and the servers of OpenAPI documents
 	$(GO) tool controller-gen paths=./api/... \
 		object:headerFile=hack/boilerplate.go.txt \
 		applyconfiguration:headerFile=hack/boilerplate.go.txt \
 		crd output:crd:artifacts:config=config/crd/bases
 	$(GO) tool controller-gen paths=./controllers/... \
 		rbac:roleName=enrol:operator,fileName=operator_role.yaml output:rbac:artifacts:config=config/rbac
+	@for dialect in avisi dreadnode llamacloud qovery versori; do \
+		$(GO) tool -modfile=hack/oapi/go.mod oapi-codegen -config hack/oapi/config.yaml -package $$dialect \
+			-o internal/facade/$$dialect/api.gen.go api/openapi/$$dialect.yaml || exit; \
+	done
 
 .PHONY: verify
 verify: bin/tools/golangci-lint ## Fail unless the tree is tidy, generated, formatted and free of lint
@@ -70,6 +79,7 @@ verify: bin/tools/golangci-lint ## Fail unless the tree is tidy, generated, form
 .PHONY: lint
 lint: bin/tools/golangci-lint ## Lint, layering included
 	bin/tools/golangci-lint run
+	cd hack/idp && ../../bin/tools/golangci-lint run
 
 .PHONY: fmt
 fmt: bin/tools/golangci-lint ## Format
@@ -79,7 +89,9 @@ fmt: bin/tools/golangci-lint ## Format
 tidy: ## Tidy every module
 	$(GO) mod tidy
 	cd hack/controlplane && $(GO) mod tidy
+	cd hack/idp && $(GO) mod tidy
 	cd hack/lint && $(GO) mod tidy
+	cd hack/oapi && $(GO) mod tidy
 
 .PHONY: clean
 clean: ## Remove everything built, and the data of `make run`
@@ -124,6 +136,11 @@ bin/tools/golangci-lint: hack/lint/go.mod
 	@echo "building golangci-lint (1 to 3 minutes the first time) ..."
 	@cd hack/lint && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o '$(abspath $@)' \
 		sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
+	@touch $@
+
+bin/tools/idp: hack/idp/go.mod $(wildcard hack/idp/*.go)
+	@echo "building the identity provider (1 to 3 minutes the first time) ..."
+	@cd hack/idp && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o '$(abspath $@)' .
 	@touch $@
 
 # Whether it is up to date is for the go command to say.

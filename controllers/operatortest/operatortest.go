@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/enrol-dev/enrol/controllers"
@@ -63,15 +64,17 @@ func (o *Operator) start(ctx context.Context, environment *testenv.Environment, 
 	if err != nil {
 		return err
 	}
-	config, err := environment.ServiceAccountConfig(ctx, testenv.SystemNamespace, testenv.OperatorServiceAccount)
+	account, err := environment.ServiceAccountConfig(ctx, testenv.SystemNamespace, testenv.OperatorServiceAccount)
 	if err != nil {
 		return err
 	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
+	mgr, err := ctrl.NewManager(account, ctrl.Options{
 		Scheme:  testenv.Scheme,
 		Cache:   controllers.CacheOptions(testenv.SystemNamespace),
 		Client:  controllers.ClientOptions(),
 		Metrics: server.Options{BindAddress: "0"},
+		// One may follow another.
+		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	if err != nil {
 		return err

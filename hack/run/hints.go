@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/enrol-dev/enrol/internal/controlplane"
 )
@@ -19,6 +20,10 @@ func (s *session) writeEnv() error {
 			assignment("ENROL_KUBECTL", kubectl)+
 			assignment("ENROL_RUN_DIR", s.folder.path)+
 			assignment("ENROL_OPERATOR_LOG", s.operator.LogFile)+
+			assignment("ENROL_FACADE_LOG", s.facade.LogFile)+
+			assignment("ENROL_URL", s.publicURL())+
+			assignment("ENROL_ISSUER", s.people.Issuer())+
+			assignment("CA_FILE", s.plane.CAFile())+
 			assignment("MAILBOX", s.folder.file("mail"))))
 	return err
 }
@@ -27,7 +32,8 @@ func (s *session) writeEnv() error {
 func (s *session) hints() string {
 	kubectl, _ := controlplane.Binary("kubectl")
 	return fmt.Sprintf(`
-Kubernetes answers at %[1]s; logs are in %[2]s, mails in %[6]s. Try, in another terminal, in this folder:
+Kubernetes answers at %[1]s, Enrol at %[7]s.
+Logs are in %[2]s, mails in %[6]s. Try, in another terminal, in this folder:
 
   export PATH=%[3]s:$PATH KUBECONFIG=%[4]s
   kubectl get organisations
@@ -40,6 +46,14 @@ Kubernetes answers at %[1]s; logs are in %[2]s, mails in %[6]s. Try, in another 
   kubectl -n org-%[5]s get invitations
   cat %[6]s/*.eml                                                 # what kim@example.com got
 
+People log in at %[8]s with these passwords, which are in %[9]s as well:
+
+%[10]s
 Ctrl-C ends it all; RUN_KEEP=1 make run starts with the same data again.
-`, s.plane.URL(), s.folder.file("logs"), filepath.Dir(kubectl), s.platform, organisation, s.folder.file("mail"))
+`, s.plane.URL(), s.folder.file("logs"), filepath.Dir(kubectl), s.platform, organisation, s.folder.file("mail"),
+		s.publicURL(), s.people.Issuer(), s.folder.file(passwordsName), indented(s.passwords()))
+}
+
+func indented(lines string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSuffix(lines, "\n"), "\n", "\n  ") + "\n"
 }

@@ -1,6 +1,6 @@
-// Command run starts a real Kubernetes control plane on this machine, installs Enrol, starts a mail server
-// and the operator, with the rights that it has in a cluster, and applies the samples. It stays until a signal ends it,
-// and takes everything it started along. `make run` calls it.
+// Command run starts a real Kubernetes control plane and an identity provider on this machine, installs Enrol, starts a
+// mail server, the operator and the facade, with the rights that they have in a cluster, and applies the samples. It
+// stays until a signal ends it, and takes everything it started along. `make run` calls it.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"github.com/enrol-dev/enrol/internal/controlplane"
@@ -30,8 +31,13 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	if len(args) > 0 && args[0] == "kubeconfig" {
-		return kubeconfig(args[1:], out)
+	if len(args) > 0 {
+		switch args[0] {
+		case "kubeconfig":
+			return kubeconfig(ctx, args[1:], out)
+		case "token":
+			return token(ctx, args[1:], out)
+		}
 	}
 	o, err := parse(args)
 	if err != nil {
@@ -42,12 +48,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // options of a session.
 type options struct {
-	root, dir, operator string
+	root, dir, operator, facade string
 	// keep uses what the last session left in dir, else it is wiped.
 	keep bool
 
-	port, etcdPort, etcdPeerPort, healthPort, mailPort int
+	port, etcdPort, etcdPeerPort, healthPort, mailPort, peoplePort, facadePort, facadeHealthPort int
 }
+
+// publicURL is where the facade answers, and where the links in mails lead.
+func (o options) publicURL() string { return "https://" + loopback(o.facadePort) }
+
+func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
 func parse(args []string) (options, error) {
 	root, err := controlplane.Root()
@@ -58,12 +69,16 @@ func parse(args []string) (options, error) {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.StringVar(&o.dir, "dir", defaultDir(root), "`folder` for data, certificates, kubeconfigs and logs")
 	flags.StringVar(&o.operator, "operator", filepath.Join(root, "bin", "operator"), "the operator's `binary`")
+	flags.StringVar(&o.facade, "facade", filepath.Join(root, "bin", "facade"), "the facade's `binary`")
 	flags.BoolVar(&o.keep, "keep", os.Getenv("RUN_KEEP") == "1", "use the data of the last session (RUN_KEEP=1)")
 	flags.IntVar(&o.port, "port", 16443, "`port` of the API server")
 	flags.IntVar(&o.etcdPort, "etcd-port", 12379, "`port` of etcd")
 	flags.IntVar(&o.etcdPeerPort, "etcd-peer-port", 12380, "`port` of etcd for its peers")
 	flags.IntVar(&o.healthPort, "health-port", 18081, "`port` of the operator's health checks")
 	flags.IntVar(&o.mailPort, "mail-port", 11025, "`port` of the mail server")
+	flags.IntVar(&o.peoplePort, "idp-port", 15556, "`port` of the identity provider")
+	flags.IntVar(&o.facadePort, "facade-port", 18443, "`port` of the facade")
+	flags.IntVar(&o.facadeHealthPort, "facade-health-port", 18082, "`port` of the facade's health checks")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -87,6 +102,9 @@ func (o options) checkPorts(ctx context.Context) error {
 		{"etcd (peers)", o.etcdPeerPort},
 		{"the operator's health checks", o.healthPort},
 		{"the mail server", o.mailPort},
+		{"the identity provider", o.peoplePort},
+		{"the facade", o.facadePort},
+		{"the facade's health checks", o.facadeHealthPort},
 	} {
 		if _, err := controlplane.FreePort(ctx, want.name, want.port); err != nil {
 			return err

@@ -5,34 +5,33 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/enrol-dev/enrol/internal/process"
 )
 
 const (
-	// operatorNamespace and operatorAccount are the operator's ServiceAccount in config/default.
-	operatorNamespace = "enrol-system"
-	operatorAccount   = "enrol-operator"
+	// The ServiceAccounts of config/default.
+	systemNamespace = "enrol-system"
+	operatorAccount = "enrol-operator"
+	facadeAccount   = "enrol-facade"
 
 	// tokenLifetime is long because nobody renews the token; it dies with the control plane's key anyway.
 	tokenLifetime = 365 * 24 * time.Hour
 
-	operatorTimeout = time.Minute
-	probeInterval   = 100 * time.Millisecond
+	healthTimeout = time.Minute
+	probeInterval = 100 * time.Millisecond
 )
 
 // startOperator starts the operator with its own ServiceAccount's rights, and waits until it says that it is ready.
 func (s *session) startOperator(ctx context.Context) error {
-	config, err := s.operatorKubeconfig(ctx)
+	config, err := s.accountKubeconfig(ctx, operatorAccount, "operator.kubeconfig")
 	if err != nil {
 		return err
 	}
-	health := "127.0.0.1:" + strconv.Itoa(s.healthPort)
+	health := loopback(s.healthPort)
 	arguments := append([]string{
 		"--kubeconfig=" + config,
-		// Here the identity is a client certificate, and whoever issues it decides the address in it.
 		"--username-claim=email",
 		"--health-probe-bind-address=" + health, "--metrics-bind-address=0",
 	}, s.operatorMail()...)
@@ -43,21 +42,22 @@ func (s *session) startOperator(ctx context.Context) error {
 	return awaitHealth(ctx, s.operator, "http://"+health+"/readyz")
 }
 
-func (s *session) operatorKubeconfig(ctx context.Context) (string, error) {
-	token, err := s.plane.ServiceAccountToken(ctx, operatorNamespace, operatorAccount, tokenLifetime)
+// accountKubeconfig writes a kubeconfig with a token of one of Enrol's ServiceAccounts.
+func (s *session) accountKubeconfig(ctx context.Context, account, file string) (string, error) {
+	token, err := s.plane.ServiceAccountToken(ctx, systemNamespace, account, tokenLifetime)
 	if err != nil {
 		return "", err
 	}
-	content, err := s.plane.TokenKubeconfig(operatorAccount, token)
+	content, err := s.plane.TokenKubeconfig(s.plane.URL(), account, token)
 	if err != nil {
 		return "", err
 	}
-	return s.folder.write("operator.kubeconfig", content)
+	return s.folder.write(file, content)
 }
 
 // awaitHealth waits until the URL answers 200.
 func awaitHealth(ctx context.Context, p *process.Process, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, operatorTimeout)
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	for {
 		last := probe(ctx, url)

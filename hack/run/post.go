@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"net"
 	"os"
-	"strconv"
 
 	"github.com/enrol-dev/enrol/internal/mailbox"
 )
@@ -34,7 +32,7 @@ func (s *session) startPost(ctx context.Context) error {
 		}
 	}
 	s.post, err = mailbox.Start(ctx, mailbox.Options{
-		Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(s.mailPort)), Folder: s.folder.file("mail"), Forgetful: true,
+		Address: loopback(s.mailPort), Folder: s.folder.file("mail"), Forgetful: true,
 		TLS: mailbox.TLS(certificate), Username: mailUser, Password: password,
 	})
 	return err
@@ -43,7 +41,7 @@ func (s *session) startPost(ctx context.Context) error {
 // mountKeys does what a kubelet does for the operator's Pod: the Secret with the keys for links becomes files.
 func (s *session) mountKeys(ctx context.Context, failed context.CancelCauseFunc) {
 	go func() {
-		if err := s.plane.MountSecret(ctx, operatorNamespace, keySecret, s.folder.file("keys")); err != nil {
+		if err := s.plane.MountSecret(ctx, systemNamespace, keySecret, s.folder.file("keys")); err != nil {
 			failed(err)
 		}
 	}()
@@ -53,8 +51,7 @@ func (s *session) mountKeys(ctx context.Context, failed context.CancelCauseFunc)
 func (s *session) operatorMail() []string {
 	return []string{
 		"--token-keys=" + s.folder.file("keys"),
-		// Nobody answers there yet: the page comes with the facade.
-		"--public-url=" + publicURL,
+		"--public-url=" + s.publicURL(),
 		"--mail-transport=smtp", "--mail-from=Enrol <enrol@example.com>",
 		"--smtp-address=" + s.post.Address(), "--smtp-encryption=starttls",
 		"--smtp-credentials=" + s.folder.file("credentials"), "--smtp-ca-file=" + s.plane.CAFile(),

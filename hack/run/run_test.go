@@ -2,22 +2,30 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/enrol-dev/enrol/internal/controlplane"
+	"github.com/enrol-dev/enrol/internal/identityprovider"
 	"github.com/enrol-dev/enrol/internal/process"
 	"github.com/enrol-dev/enrol/internal/testenv"
 )
@@ -39,12 +47,16 @@ func TestSession(t *testing.T) {
 
 	t.Run("people have what the samples give them", s.checkAccess)
 	t.Run("the invitation's mail lies in the mailbox", s.checkMail)
+	t.Run("people have tokens", s.checkTokens)
+	t.Run("the facade answers", s.checkFacade)
+	passwords := s.read(t, passwordsName)
 	t.Run("a second one on the same ports names the port", func(t *testing.T) {
 		s.checkRefused(t, fmt.Sprintf("port %s for kube-apiserver is taken", s.ports[0]), s.args())
 	})
 	t.Run("a second one in the same folder is refused", func(t *testing.T) {
 		s.checkRefused(t, "another `make run` uses "+s.dir, []string{
 			"--dir", s.dir, "--port=0", "--etcd-port=0", "--etcd-peer-port=0", "--health-port=0", "--mail-port=0",
+			"--idp-port=0", "--facade-port=0", "--facade-health-port=0",
 		})
 	})
 	t.Run("and the first goes on", s.checkAccess)
@@ -62,6 +74,12 @@ func TestSession(t *testing.T) {
 		if err := s.envClient(t).Get(t.Context(), client.ObjectKeyFromObject(mark), mark); err != nil {
 			t.Error(err)
 		}
+	})
+	t.Run("and the passwords", func(t *testing.T) {
+		if again := s.read(t, passwordsName); again != passwords {
+			t.Errorf("must keep them, but before:\n%s\nafter:\n%s", passwords, again)
+		}
+		s.checkTokens(t)
 	})
 	t.Run("the end of one process is the end of all", func(t *testing.T) {
 		for pid, command := range s.processes(t) {
@@ -81,9 +99,11 @@ func TestSession(t *testing.T) {
 
 // sessionUnderTest runs the program as it is, so that signals and exit codes are the real ones.
 type sessionUnderTest struct {
-	binary, operator, dir string
-	ports                 [5]string
-	running               *process.Process
+	binary, operator, facade, dir string
+	ports                         [8]string
+	running                       *process.Process
+	// log is what the program prints.
+	log string
 }
 
 func newSessionUnderTest(t *testing.T) *sessionUnderTest {
@@ -94,8 +114,10 @@ func newSessionUnderTest(t *testing.T) *sessionUnderTest {
 	}
 	s := &sessionUnderTest{dir: t.TempDir()}
 	bin := t.TempDir()
-	s.binary, s.operator = filepath.Join(bin, "run"), filepath.Join(bin, "operator")
-	for path, source := range map[string]string{s.binary: "./hack/run", s.operator: "./cmd/operator"} {
+	s.binary, s.operator, s.facade = filepath.Join(bin, "run"), filepath.Join(bin, "operator"), filepath.Join(bin, "facade")
+	for path, source := range map[string]string{
+		s.binary: "./hack/run", s.operator: "./cmd/operator", s.facade: "./cmd/facade",
+	} {
 		build := exec.CommandContext(t.Context(), "go", "build", "-o", path, source)
 		build.Dir = root
 		if out, err := build.CombinedOutput(); err != nil {
@@ -116,14 +138,15 @@ func (s *sessionUnderTest) args(more ...string) []string {
 	return append([]string{
 		"--dir", s.dir, "--operator", s.operator, "--port", s.ports[0], "--etcd-port", s.ports[1],
 		"--etcd-peer-port", s.ports[2], "--health-port", s.ports[3], "--mail-port", s.ports[4],
+		"--facade", s.facade, "--idp-port", s.ports[5], "--facade-port", s.ports[6], "--facade-health-port", s.ports[7],
 	}, more...)
 }
 
 // start starts the program and waits until it prints ready.
 func (s *sessionUnderTest) start(t *testing.T, more ...string) {
 	t.Helper()
-	log := filepath.Join(t.TempDir(), "log")
-	running, err := process.Start("run", log, s.binary, s.args(more...)...)
+	s.log = filepath.Join(t.TempDir(), "log")
+	running, err := process.Start("run", s.log, s.binary, s.args(more...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +154,7 @@ func (s *sessionUnderTest) start(t *testing.T, more ...string) {
 	t.Cleanup(func() { running.Stop(stopPatience) })
 	deadline := time.After(startPatience)
 	for {
-		out, err := os.ReadFile(log)
+		out, err := os.ReadFile(s.log)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,12 +197,7 @@ func clientFrom(t *testing.T, kubeconfig []byte) client.Client {
 
 // checkMail reads the mail that the sample Invitation leads to, where the env file says that it is.
 func (s *sessionUnderTest) checkMail(t *testing.T) {
-	env, err := os.ReadFile(filepath.Join(s.dir, "env"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, folder, _ := strings.Cut(string(env), "MAILBOX=")
-	folder, _, _ = strings.Cut(folder, "\n")
+	folder := s.env(t, "MAILBOX")
 	mails, err := filepath.Glob(filepath.Join(folder, "*.eml"))
 	if err != nil || len(mails) != 1 {
 		t.Fatalf("the mails are %v, %v, want one", mails, err)
@@ -188,28 +206,162 @@ func (s *sessionUnderTest) checkMail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"To: <kim@example.com>", "ada@example.com invites you to Acme Corporation", "https://enrol.localhost/invitations"} {
+	for _, want := range []string{"To: <kim@example.com>", "ada@example.com invites you to Acme Corporation", s.env(t, "ENROL_URL") + "/invitations"} {
 		if !strings.Contains(string(content), want) {
 			t.Errorf("the mail does not say %q:\n%s", want, content)
 		}
 	}
 }
 
-func (s *sessionUnderTest) checkAccess(t *testing.T) {
-	for _, row := range []struct {
-		user, verb, namespace string
-		want                  bool
-	}{
-		{"ada@example.com", "delete", "acme-data", true},
-		{"jane@example.com", "create", "acme-web", true},
-		{"jane@example.com", "create", "default", false},
-		{"joe@example.com", "get", "acme-web", true},
-		{"joe@example.com", "create", "acme-web", false},
-		{"kim@example.com", "get", "acme-web", false},
-	} {
-		out, err := exec.CommandContext(t.Context(), s.binary, "kubeconfig", "--dir", s.dir, row.user).Output()
+// env is a value in the file env.
+func (s *sessionUnderTest) env(t *testing.T, name string) string {
+	t.Helper()
+	for line := range strings.Lines(s.read(t, envName)) {
+		if value, ok := strings.CutPrefix(line, name+"="); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	t.Fatalf("env has no %s", name)
+	return ""
+}
+
+// read reads a file of the session that is for its owner alone.
+func (s *sessionUnderTest) read(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(s.dir, name)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("%s is %s, want it to be for its owner alone", name, info.Mode())
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// checkTokens gets a token as a script would, and looks whether the printed passwords are those of the people.
+func (s *sessionUnderTest) checkTokens(t *testing.T) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), s.binary, "token", "--dir", s.dir, "--", "jane@example.com").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.checkToken(t, strings.TrimSuffix(string(out), "\n"), "jane@example.com")
+
+	printed, err := os.ReadFile(s.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(s.read(t, passwordsName)) {
+		if !strings.Contains(string(printed), line) {
+			t.Errorf("must print %q, but printed:\n%s", line, printed)
+		}
+		email, password, _ := strings.Cut(strings.TrimSpace(line), " ")
+		s.checkPassword(t, email, password)
+	}
+
+	err = exec.CommandContext(t.Context(), s.binary, "token", "--dir", s.dir, "--", "stranger@example.com").Run()
+	if err == nil {
+		t.Error("who has no account must have no token")
+	}
+}
+
+// checkToken asks the API server whose token it is.
+func (s *sessionUnderTest) checkToken(t *testing.T, token, want string) {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", s.env(t, "KUBECONFIG"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = rest.AnonymousClientConfig(config)
+	config.BearerToken = token
+	c, err := client.New(config, client.Options{Scheme: testenv.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	review := &authenticationv1.SelfSubjectReview{}
+	if err := c.Create(t.Context(), review); err != nil {
+		t.Fatal(err)
+	}
+	user := review.Status.UserInfo
+	if verified := user.Extra["enrol.dev/verified-email"]; user.Username != want || !slices.Equal(verified, []string{want}) {
+		t.Errorf("the API server sees %v, want %s with that address verified", user, want)
+	}
+}
+
+// checkPassword looks whether a password is the one that the provider where env says takes.
+func (s *sessionUnderTest) checkPassword(t *testing.T, email, password string) {
+	t.Helper()
+	people, err := identityprovider.Open(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.env(t, "ENROL_ISSUER"); got != people.Issuer() {
+		t.Errorf("ENROL_ISSUER is %s, want %s", got, people.Issuer())
+	}
+	want := identityprovider.Person{Email: email, Password: password}
+	if !slices.ContainsFunc(people.People(), func(p identityprovider.Person) bool { return cmp.Equal(p, want) }) {
+		t.Errorf("%s must have the password %s", email, password)
+	}
+}
+
+// checkFacade calls the facade as curl does: with what env says, and nothing else.
+func (s *sessionUnderTest) checkFacade(t *testing.T) {
+	authority, err := os.ReadFile(s.env(t, "CA_FILE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	defer c.CloseIdleConnections()
+	out, err := exec.CommandContext(t.Context(), s.binary, "token", "--dir", s.dir, "--", "jane@example.com").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for token, want := range map[string]int{strings.TrimSpace(string(out)): http.StatusOK, "nonsense": http.StatusUnauthorized} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+			s.env(t, "ENROL_URL")+"/api/v1/organisations/acme/me", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		response, err := c.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("GET %s answers %s, want %d", request.URL, response.Status, want)
+		}
+	}
+}
+
+func (s *sessionUnderTest) checkAccess(t *testing.T) {
+	for _, row := range []struct {
+		user, groups, verb, namespace string
+		want, token                   bool
+	}{
+		{"ada@example.com", "", "delete", "acme-data", true, true},
+		{"jane@example.com", "", "create", "acme-web", true, true},
+		{"jane@example.com", "", "create", "default", false, true},
+		{"jane@example.com", "system:masters", "create", "default", true, false},
+		{"joe@example.com", "", "get", "acme-web", true, true},
+		{"joe@example.com", "", "create", "acme-web", false, true},
+		{"kim@example.com", "", "get", "acme-web", false, true},
+		{platformUser, "", "create", "acme-web", false, false},
+	} {
+		out, err := exec.CommandContext(t.Context(), s.binary, "kubeconfig", "--dir", s.dir, "--groups", row.groups,
+			"--", row.user).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(out), "\n    token: "); got != row.token {
+			t.Errorf("the kubeconfig of %s has a token: %v, want %v", row.user, got, row.token)
 		}
 		access := testenv.Access{Verb: row.verb, Resource: "configmaps", Namespace: row.namespace}
 		got, err := testenv.Can(t.Context(), clientFrom(t, out), access)

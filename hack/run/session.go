@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/enrol-dev/enrol/internal/controlplane"
+	"github.com/enrol-dev/enrol/internal/identityprovider"
 	"github.com/enrol-dev/enrol/internal/installation"
 	"github.com/enrol-dev/enrol/internal/mailbox"
 	"github.com/enrol-dev/enrol/internal/process"
@@ -19,23 +20,23 @@ const (
 	// platformUser is the platform team: bound to enrol:platform by platform_team.yaml, and no cluster admin.
 	platformUser = "platform@example.com"
 	organisation = "acme"
-	// publicURL is where the links in mails lead.
-	publicURL = "https://enrol.localhost"
 
 	operatorGrace = 15 * time.Second
+	facadeGrace   = 15 * time.Second
 	// readyTimeout bounds how long the operator may take for the samples; it needs a second or two.
 	readyTimeout = "--timeout=2m"
 )
 
-// session is a running control plane with the operator.
+// session is a running control plane with Enrol.
 type session struct {
 	options
 
-	folder   *folder
-	out      io.Writer
-	plane    *controlplane.ControlPlane
-	post     *mailbox.Server
-	operator *process.Process
+	folder           *folder
+	out              io.Writer
+	people           *identityprovider.Provider
+	plane            *controlplane.ControlPlane
+	post             *mailbox.Server
+	operator, facade *process.Process
 	// admin and platform are the files of kubeconfigs.
 	admin, platform string
 }
@@ -55,6 +56,8 @@ func serve(signalled context.Context, o options, out io.Writer) error {
 			return err
 		}
 	}
+	// A script that waits for this file must not find that of an earlier session.
+	folder.remove(envName)
 	s := &session{options: o, folder: folder, out: out}
 	defer s.stop()
 	ctx, cancel := context.WithCancelCause(signalled)
@@ -80,6 +83,7 @@ func (s *session) start(ctx context.Context, failed context.CancelCauseFunc) err
 		text string
 		do   func(context.Context) error
 	}{
+		{"starting an identity provider ...", s.startPeople},
 		{"starting etcd, kube-apiserver and kube-controller-manager ...", s.startControlPlane},
 		{"installing Enrol from config/default ...", s.install},
 		{"starting a mail server ...", s.startPost},
@@ -87,6 +91,7 @@ func (s *session) start(ctx context.Context, failed context.CancelCauseFunc) err
 			s.mountKeys(ctx, failed)
 			return s.startOperator(ctx)
 		}},
+		{"starting the facade ...", s.startFacade},
 		{"applying config/samples as " + platformUser + " ...", s.applySamples},
 	} {
 		s.say(step.text)
@@ -109,20 +114,28 @@ func (s *session) start(ctx context.Context, failed context.CancelCauseFunc) err
 	return nil
 }
 
+// processes are those that run, in the order of their start.
 func (s *session) processes() []*process.Process {
 	var all []*process.Process
+	if s.people != nil {
+		all = append(all, s.people.Process())
+	}
 	if s.plane != nil {
 		all = append(all, s.plane.Processes()...)
 	}
-	if s.operator != nil {
-		all = append(all, s.operator)
+	for _, p := range []*process.Process{s.operator, s.facade} {
+		if p != nil {
+			all = append(all, p)
+		}
 	}
 	return all
 }
 
-// stop ends the operator first, so that it can give up its lease, then the control plane.
+// stop ends the facade first, so that it can answer what is in flight, then the operator, so that it can give up its
+// lease, then what both lean on.
 func (s *session) stop() {
 	s.folder.remove(envName)
+	s.facade.Stop(facadeGrace)
 	s.operator.Stop(operatorGrace)
 	if s.post != nil {
 		s.post.Close()
@@ -130,18 +143,23 @@ func (s *session) stop() {
 	if s.plane != nil {
 		s.plane.Stop()
 	}
+	if s.people != nil {
+		s.people.Stop()
+	}
 }
 
 func (s *session) startControlPlane(ctx context.Context) error {
-	// A script that waits for this file must not find that of an earlier session.
-	s.folder.remove(envName)
 	plane, err := controlplane.Start(ctx, controlplane.Options{
 		Dir: s.folder.path, Port: s.port, EtcdPort: s.etcdPort, EtcdPeerPort: s.etcdPeerPort,
+		AuthenticationConfig: s.people.AuthenticationConfigFile(),
 	})
 	if err != nil {
 		return err
 	}
 	s.plane = plane
+	if err := s.awaitPeople(ctx); err != nil {
+		return err
+	}
 	admin, err := plane.AdminKubeconfig()
 	if err != nil {
 		return err

@@ -133,3 +133,14 @@ func (t *Terms) Rank(clusterRole string) int {
 }
 
 const unknownRank = 100
+
+// Base is the built-in role that a role is, or is based on; false for one that the Organisation does not have.
+func (t *Terms) Base(name enrolv1alpha1.RoleName) (enrolv1alpha1.RoleName, bool) {
+	known, ok := t.roles[name]
+	return known.home, ok
+}
+
+// KubernetesRole is what a role gives in projects: none for one that the Organisation does not have.
+func (t *Terms) KubernetesRole(name enrolv1alpha1.RoleName) enrolv1alpha1.KubernetesRole {
+	return t.roles[name].kubernetes
+}

@@ -25,7 +25,10 @@ func InvitationNumber(name, address string) (int, bool) {
 		return 0, false
 	}
 	n, err := strconv.Atoi(number)
-	return n, err == nil && n > 0 && strconv.Itoa(n) == number
+	if err != nil || n < 1 || strconv.Itoa(n) != number {
+		return 0, false
+	}
+	return n, true
 }
 
 func invitationPrefix(address string) string { return fmt.Sprintf("i-%s-", hash(address)) }

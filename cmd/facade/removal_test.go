@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/controllers/operatortest"
+)
+
+// bound counts the bindings of ours that name a person.
+func (f *fixture) bound(person string) int {
+	f.Helper()
+	var bindings rbacv1.RoleBindingList
+	if err := f.admin.List(f.Context(), &bindings, client.MatchingLabels{enrolv1alpha1.LabelOrganisation: f.name}); err != nil {
+		f.Fatal(err)
+	}
+	count := 0
+	for _, binding := range bindings.Items {
+		for _, s := range binding.Subjects {
+			if s.Name == person {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// editor makes a Member who may edit everywhere, and waits until that is so.
+func (f *fixture) editor(person string) *enrolv1alpha1.Member {
+	f.Helper()
+	m := f.member("editor-"+person[:len(person)-len("@example.com")], enrolv1alpha1.MemberSpec{
+		Username: enrolv1alpha1.Username(person), Roles: []enrolv1alpha1.RoleName{"developer"}, Projects: enrolv1alpha1.Projects{"*"},
+	})
+	f.eventually(func() error {
+		if !f.can(person, "create", "web") {
+			return errNotYet
+		}
+		return nil
+	})
+	f.eventually(func() error {
+		if got := f.on(facades[0]).get(person, "/api/v1/organisations/"+f.name+"/me"); got.status != http.StatusOK {
+			return fmt.Errorf("not known yet: %s", got)
+		}
+		return nil
+	})
+	return m
+}
+
+func (f *fixture) versoriMember(id string) string {
+	return "/api/organisations/v1/organisations/" + f.uid() + "/members/" + id
+}
+
+// TestRemovalIsTrue: once the answer is there, the person can do nothing any more, every time.
+func TestRemovalIsTrue(t *testing.T) {
+	t.Parallel()
+	f := newOrganisation(t)
+	for range 5 {
+		m := f.editor(jane)
+		f.send(ada, http.MethodDelete, f.versoriMember(string(m.UID)), "").want(t, http.StatusNoContent)
+		if f.bound(jane) != 0 || f.can(jane, "create", "web") {
+			t.Fatal("removed, and still there")
+		}
+		f.send(ada, http.MethodDelete, f.versoriMember(string(m.UID)), "").want(t, http.StatusNotFound)
+	}
+}
+
+// TestRemovalWithoutTheOperator: nobody is told that the access is gone while it is not. It runs alone, as it stops the operator.
+//
+//nolint:paralleltest // See above.
+func TestRemovalWithoutTheOperator(t *testing.T) {
+	f := newOrganisation(t)
+	m := f.editor(joe)
+	if err := operator.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	f.send(ada, http.MethodDelete, f.versoriMember(string(m.UID)), "").want(t, http.StatusInternalServerError)
+	if took := time.Since(start); took < 9*time.Second || took > 15*time.Second {
+		t.Errorf("the answer took %s, want about 10 s", took)
+	}
+	// The Member is gone, the access is not: whoever asks again must not be told that there is nobody.
+	f.send(ada, http.MethodDelete, f.versoriMember(string(m.UID)), "").want(t, http.StatusInternalServerError)
+	var err error
+	if operator, err = operatortest.Start(environment, operatortest.Options{PublicURL: publicURL}); err != nil {
+		t.Fatal(err)
+	}
+	f.send(ada, http.MethodDelete, f.versoriMember(string(m.UID)), "").want(t, http.StatusNotFound)
+	if f.bound(joe) != 0 || f.can(joe, "create", "web") {
+		t.Error("removed, and still there")
+	}
+}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+
+	"github.com/enrol-dev/enrol/internal/process"
+)
+
+// startFacade starts the facade with its own ServiceAccount's rights, and waits until it says that it is ready.
+func (s *session) startFacade(ctx context.Context) error {
+	config, err := s.accountKubeconfig(ctx, facadeAccount, "facade.kubeconfig")
+	if err != nil {
+		return err
+	}
+	certFile, keyFile, err := s.plane.ServingFiles("facade")
+	if err != nil {
+		return err
+	}
+	health := loopback(s.facadeHealthPort)
+	s.facade, err = process.Start("facade", s.folder.file("logs/facade.log"), s.options.facade,
+		"--kubeconfig="+config,
+		"--listen-address="+loopback(s.facadePort), "--tls-cert-file="+certFile, "--tls-key-file="+keyFile,
+		"--public-url="+s.publicURL(), "--username-claim=email",
+		"--health-probe-bind-address="+health)
+	if err != nil {
+		return err
+	}
+	return awaitHealth(ctx, s.facade, "http://"+health+"/readyz")
+}

@@ -1,0 +1,190 @@
+package domain
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/facade/fault"
+	"github.com/enrol-dev/enrol/internal/facade/identity"
+)
+
+// Finder finds a person by what an endpoint calls them.
+type Finder func(o *Organisation, id string) (*Membership, error)
+
+// Remove takes a person out of an organisation: the owner's entry and all Members. It returns when no binding of ours
+// names the person any more, so that whoever asked can rely on the access being gone; a Timeout can be repeated: a
+// person who is not found any more is NotFound only when the access is gone as well.
+func (d *Domain) Remove(ctx context.Context, caller *identity.Caller, o *Organisation, find Finder, id string) error {
+	m, err := find(o, id)
+	if err != nil {
+		return d.departed(ctx, o, id, err)
+	}
+	if err := d.mayRemove(ctx, caller, m); err != nil {
+		return err
+	}
+	if err := d.takeOut(ctx, caller, m); err != nil {
+		return err
+	}
+	return d.awaitGone(ctx, o, d.boundNames(m))
+}
+
+// departed makes sure of somebody who is not found: whoever repeats a removal that timed out wants to know of the access.
+func (d *Domain) departed(ctx context.Context, o *Organisation, id string, notFound error) error {
+	if fault.As(notFound).Kind != fault.NotFound {
+		return notFound
+	}
+	var names []string
+	if remembered, ok := d.removed.Get(removal{o.ID(), strings.ToLower(id)}); ok {
+		names = remembered.([]string)
+	}
+	bound, err := d.bound(ctx, o, func(name string) bool {
+		username := strings.TrimPrefix(name, d.Naming.UsernamePrefix)
+		return username == id || strings.EqualFold(o.UserID(username), id) || slices.Contains(names, name)
+	})
+	if err != nil {
+		return fault.OfSelf(err)
+	}
+	// A name that is somebody's here is bound by right.
+	bound = slices.DeleteFunc(bound, func(name string) bool {
+		byName, _ := d.look(o, strings.TrimPrefix(name, d.Naming.UsernamePrefix), "")
+		return byName != nil
+	})
+	if err := d.awaitGone(ctx, o, bound); err != nil {
+		return err
+	}
+	return notFound
+}
+
+// removal is what a removed membership was called.
+type removal struct{ organisation, id string }
+
+const (
+	maxRemoved = 16384
+	removedAge = time.Hour
+)
+
+// mayRemove asks for all that the removal needs before the first write.
+func (d *Domain) mayRemove(ctx context.Context, caller *identity.Caller, m *Membership) error {
+	for _, member := range m.members {
+		if by := d.memberKeptBy(member); by != "" {
+			return managedInGit("this member", by)
+		}
+		if err := d.need(ctx, caller, m.Organisation, append(grants(&member.Spec), DeleteMembers)...); err != nil {
+			return err
+		}
+	}
+	if !m.Owner {
+		return nil
+	}
+	if err := d.mayChangeOwners(ctx, caller, m.Organisation); err != nil {
+		return err
+	}
+	return d.tryOwners(ctx, m.Organisation, removeOwner(m.Username))
+}
+
+// takeOut begins with the owner's entry, which may be refused: then nothing has changed.
+func (d *Domain) takeOut(ctx context.Context, caller *identity.Caller, m *Membership) error {
+	if m.Owner {
+		if _, err := d.changeOwners(ctx, caller, m.Organisation, removeOwner(m.Username)); err != nil {
+			return err
+		}
+	}
+	names := d.boundNames(m)
+	for _, id := range []string{m.ID, m.Username, m.Email} {
+		d.removed.Add(removal{m.Organisation.ID(), strings.ToLower(id)}, names, removedAge)
+	}
+	for _, member := range m.members {
+		note(ctx, member)
+		err := d.Store.Delete(ctx, caller, member.DeepCopy())
+		// Gone, or made anew by somebody else, who will have had a reason.
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			return fault.OfCaller(err)
+		}
+	}
+	return nil
+}
+
+const (
+	// firstLook and lastLook are how far apart bindings are looked at, doubled each time. The first is longer than the API
+	// server's authoriser is behind its store (11 ms at most, as measured).
+	firstLook = 25 * time.Millisecond
+	lastLook  = 400 * time.Millisecond
+)
+
+// awaitGone waits until no binding of ours names the person. It looks past the cache, and a second time a moment later: the
+// API server's authoriser hears of a change when its store has it.
+func (d *Domain) awaitGone(ctx context.Context, o *Organisation, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	clean := 0
+	for wait := firstLook; ; wait = min(2*wait, lastLook) {
+		bound, err := d.bound(ctx, o, func(name string) bool { return slices.Contains(names, name) })
+		if err != nil {
+			return fault.OfSelf(err)
+		}
+		if clean++; len(bound) > 0 {
+			clean = 0
+		}
+		if clean == 2 {
+			return nil
+		}
+		if clean == 1 {
+			wait = firstLook
+		}
+		select {
+		case <-ctx.Done():
+			return fault.New(fault.Timeout, "the access is not gone yet: the operator has not taken it away")
+		case <-d.Clock.After(wait):
+		}
+	}
+}
+
+// boundNames are the names that RoleBindings can have for a person.
+func (d *Domain) boundNames(m *Membership) []string {
+	var names []string
+	add := func(name string) {
+		if who, err := d.Naming.User(name); name != "" && err == nil && !slices.Contains(names, who.Name) {
+			names = append(names, who.Name)
+		}
+	}
+	add(m.Username)
+	for _, member := range m.members {
+		if bound := member.Status.Subject; bound != nil && bound.Kind == rbacv1.UserKind && !slices.Contains(names, bound.Name) {
+			names = append(names, bound.Name)
+		}
+		if d.Naming.EmailIsUsername && member.Spec.Username == "" {
+			add(string(member.Spec.Email))
+		}
+	}
+	return names
+}
+
+// bound are the users of bindings of ours for the organisation that is says yes to.
+func (d *Domain) bound(ctx context.Context, o *Organisation, is func(name string) bool) ([]string, error) {
+	var bindings rbacv1.RoleBindingList
+	err := d.Store.LiveList(ctx, &bindings, client.MatchingLabels{
+		enrolv1alpha1.LabelManagedBy: enrolv1alpha1.ManagedBy, enrolv1alpha1.LabelOrganisation: o.Name,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for i := range bindings.Items {
+		for _, s := range bindings.Items[i].Subjects {
+			if s.Kind == rbacv1.UserKind && is(s.Name) && !slices.Contains(names, s.Name) {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	return names, nil
+}
