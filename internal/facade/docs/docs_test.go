@@ -98,6 +98,14 @@ func TestPage(t *testing.T) {
 		}
 		texts[match[1]] = string(plain.body)
 	}
+	for name, part := range map[string]string{
+		"docs/swagger-ui-bundle.js": "SwaggerUIBundle", "docs/swagger-ui-standalone-preset.js": "SwaggerUIStandalonePreset",
+		"docs/swagger-ui.css": ".swagger-ui ",
+	} {
+		if !strings.Contains(texts[name], part) {
+			t.Errorf("%s does not contain %q", name, part)
+		}
+	}
 	// The parts that are compiled name addresses in texts and XML; of them the page's policy has to keep the browser.
 	for _, name := range []string{"the page", "docs/docs.js", "docs/docs.css"} {
 		if text := texts[name]; text == "" || strings.Contains(text, "//") && regexp.MustCompile(`(?:\w:|["'(])//`).MatchString(text) {

@@ -67,7 +67,7 @@ func TestSource(t *testing.T) {
 		"Lines": {
 			reason:  "several lines are one list",
 			proxies: "127.0.0.0/8,10.0.0.0/8",
-			header:  http.Header{"X-Forwarded-For": {"198.51.100.9, 203.0.113.1", "10.1.1.1,10.2.2.2"}},
+			header:  http.Header{"X-Forwarded-For": {"198.51.100.9", "203.0.113.1, 10.1.1.1", "10.2.2.2"}},
 			want:    "203.0.113.1 secure=false needsTLS=true",
 		},
 		"AllTrusted": {
