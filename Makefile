@@ -54,6 +54,10 @@ build: ## Build bin/operator and bin/facade
 test: k8s bin/tools/idp ## Run all tests, against a real control plane
 	$(GO) test -count=1 -timeout 20m ./...
 
+.PHONY: clients
+clients: k8s bin/tools/idp ## Let published clients of the platforms talk to the facade; needs node and npm
+	ENROL_TEST_CLIENTS=1 $(GO) test -count=1 -run TestPublishedClients -v ./cmd/facade
+
 .PHONY: bench
 bench: k8s build ## Measure Enrol beside plain clients; takes long, and prints a table
 	$(GO) run ./hack/bench

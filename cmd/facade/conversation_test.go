@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -132,6 +133,7 @@ func (c *conversation) plain(text string) string {
 		return "<" + c.ids[key] + ">"
 	})
 	text = times.ReplaceAllString(text, "<time>")
+	text = strings.ReplaceAll(text, c.organisation.CreationTimestamp.UTC().Format(time.DateOnly), "<day>")
 	return regexp.MustCompile(`\b`+c.name+`\b`).ReplaceAllString(text, "<name>")
 }
 

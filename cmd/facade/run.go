@@ -105,6 +105,7 @@ func (c *configuration) handler(config *rest.Config, objects *store.Store, logge
 	const reviewTimeout = 10 * time.Second
 	reviewing := rest.CopyConfig(config)
 	reviewing.Timeout = reviewTimeout
+	reviewing.Wrap(store.Impatient)
 	clients, err := kubernetes.NewForConfig(reviewing)
 	if err != nil {
 		return nil, err

@@ -155,7 +155,11 @@ func (x *troubled) make(w http.ResponseWriter, r *http.Request) bool {
 func writeStatus(w http.ResponseWriter, err *apierrors.StatusError) {
 	status := err.Status()
 	status.Kind, status.APIVersion = "Status", "v1"
+	text, failed := json.Marshal(status)
+	if failed != nil {
+		panic(failed)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(int(status.Code))
-	_ = json.NewEncoder(w).Encode(status)
+	_, _ = w.Write(text)
 }

@@ -48,7 +48,7 @@ func New(o Options) (http.Handler, error) {
 		callers: edge.NewLimiter(o.CallersPerMinute, time.Minute, o.Clock),
 		sources: edge.NewLimiter(o.SourcesPerMinute, time.Minute, o.Clock),
 	}
-	r := &router{pages: http.NewServeMux()}
+	r := &router{}
 	for _, d := range []*dialect.Dialect{
 		avisi.New(o.Domain),
 		llamacloud.New(o.Domain, o.PublicURL),
@@ -70,13 +70,10 @@ func New(o Options) (http.Handler, error) {
 		}
 		documents[name] = document
 	}
-	pages, err := docs.Handler(documents)
-	if err != nil {
+	var err error
+	if r.pages, err = docs.Handler(documents); err != nil {
 		return nil, err
 	}
-	r.pages.Handle("/docs", pages)
-	r.pages.Handle("/docs/", pages)
-	r.pages.Handle("/openapi/", pages)
 	return edge.New(r, edge.Options{
 		Log: o.Log, Clock: o.Clock, Proxies: o.TrustedProxies, Origins: o.Origins, Failed: r.failed,
 	}), nil
@@ -85,17 +82,13 @@ func New(o Options) (http.Handler, error) {
 // router gives a request to the dialect whose its path is.
 type router struct {
 	dialects []*dialect.Served
-	pages    *http.ServeMux
+	// pages are the documents, and what has no owner.
+	pages http.Handler
 }
 
 func (r *router) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if owner := r.owner(request); owner != nil {
 		owner.ServeHTTP(w, request)
-		return
-	}
-	if _, page := r.pages.Handler(request); page == "" {
-		// The mux would redirect to the clean path, which may be a dialect's.
-		http.NotFound(w, request)
 		return
 	}
 	r.pages.ServeHTTP(w, request)

@@ -22,7 +22,7 @@ func New(d *domain.Domain) *dialect.Dialect {
 		Operations: map[string]dialect.Operation{
 			"addMember": {
 				Organisation: organisationSlug, Ref: dialect.BySlug,
-				Rights: []review.Right{domain.CreateMembers, domain.UpdateMembers},
+				Rights: []review.Right{domain.CreateMembers, domain.UpdateMembers}, OnePerson: true,
 			},
 			"readOwnMembership": {Organisation: organisationSlug, Ref: dialect.BySlug, Entry: dialect.ByMembership},
 			"listMemberships":   {},

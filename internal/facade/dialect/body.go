@@ -35,7 +35,7 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request, o *operation)
 	value = withoutNulls(o.body, value)
 	details := bodyFaults(o.body, value)
 	if o.Values != nil && isList {
-		more := o.Values(r.Context(), SessionOf(r.Context()).Organisation, value, rowsOf(details))
+		more := o.Values(r.Context(), SessionOf(r.Context()).Organisation, value, details)
 		details = sorted(o.body, append(details, h.named(more)...))
 	}
 	if len(details) > 0 {
@@ -54,6 +54,9 @@ func receive(w http.ResponseWriter, r *http.Request, o *operation) ([]byte, erro
 	if r.ContentLength == 0 && !o.bodyNeeded {
 		return nil, nil
 	}
+	if r.ContentLength == 0 && r.Header.Get("Content-Type") == "" {
+		return nil, errNoBody
+	}
 	given, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if (err != nil || given != mediaType || r.Header.Get("Content-Encoding") != "") && (o.bodyNeeded || r.ContentLength != 0) {
 		return nil, fault.New(fault.UnsupportedMedia, "")
@@ -71,12 +74,14 @@ func receive(w http.ResponseWriter, r *http.Request, o *operation) ([]byte, erro
 	case len(text) == 0 && !o.bodyNeeded:
 		return nil, nil
 	case len(text) == 0:
-		return nil, &fault.Error{Kind: fault.Invalid, Details: []fault.Detail{
-			{In: fault.Body, Reason: fault.Missing, Text: missing},
-		}}
+		return nil, errNoBody
 	}
 	return text, nil
 }
+
+var errNoBody = &fault.Error{Kind: fault.Invalid, Details: []fault.Detail{
+	{In: fault.Body, Reason: fault.Missing, Text: missing},
+}}
 
 // parse reads one JSON value in valid UTF-8, without a key twice, and nothing behind it.
 func parse(text []byte) (any, error) {

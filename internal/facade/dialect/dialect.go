@@ -58,6 +58,9 @@ type Operation struct {
 	Entry Entry
 	// Rights of which the caller must have one, with the entry ByRight.
 	Rights []review.Right
+	// OnePerson is true where the handler only adds or invites somebody: the domain then waits until the caches have what the
+	// caller wrote about that person. Everywhere else they must have all that the caller wrote.
+	OnePerson bool
 	// Needed are query parameters that must be there although the document, as the platform publishes it, leaves them open.
 	Needed []string
 	// MaxBody is the limit in bytes; 0: the common one.
@@ -65,8 +68,8 @@ type Operation struct {
 	// MaxRows is how many rows a body that is a list may have; 0: as many as fit.
 	MaxRows int
 	// Values says what is wrong with a body beyond its document, where that goes into one answer with what is wrong by its
-	// document; nil where the handler says so. Rows to skip are wrong by the document.
-	Values func(ctx context.Context, o *domain.Organisation, body any, skip func(row int) bool) []fault.Detail
+	// document, which it is given; nil where the handler says so.
+	Values func(ctx context.Context, o *domain.Organisation, body any, wrong []fault.Detail) []fault.Detail
 }
 
 // Entry is a way for a caller to come to an organisation.

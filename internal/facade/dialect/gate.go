@@ -88,7 +88,11 @@ func (h *handler) enter(r *http.Request, o *operation) (*http.Request, error) {
 		return nil, err
 	}
 	session := SessionOf(r.Context())
-	h.domain.Store.Settle(r.Context(), session.Caller.Username)
+	if o.OnePerson {
+		h.domain.Store.SettleFor(r.Context(), session.Caller.Username)
+	} else {
+		h.domain.Store.Settle(r.Context(), session.Caller.Username)
+	}
 	if o.Organisation == "" {
 		h.guard.Entered(r.Context(), r.Pattern, "")
 		return r, nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,9 @@ type handler struct {
 	guard      Guard
 	mux        *http.ServeMux
 	operations map[string]*operation
+	// paths knows the paths of the document, and methods what each may be asked for.
+	paths   *http.ServeMux
+	methods map[string][]string
 }
 
 // Handler serves a dialect.
@@ -48,7 +52,11 @@ func (d *Dialect) Handler(domain *domain.Domain, guard Guard) (*Served, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{Dialect: d, domain: domain, guard: guard, mux: http.NewServeMux(), operations: operations}
+	h := &handler{
+		Dialect: d, domain: domain, guard: guard, mux: http.NewServeMux(), operations: operations,
+		paths: http.NewServeMux(), methods: map[string][]string{},
+	}
+	h.addPaths()
 	d.Register(h.mux, Hooks{Gate: h.gate, BadRequest: h.badRequest, Refuse: h.refuse})
 	return &Served{handler: h}, nil
 }
@@ -110,33 +118,38 @@ func (s *Served) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	s.handler.refuse(w, r, err)
 }
 
-// route says why there is no route for a request.
+// route says why there is no route for a request. Which path it is comes first, so that a literal segment wins over a parameter
+// whatever the method.
 func (h *handler) route(r *http.Request) error {
 	raw := r.URL.EscapedPath()
-	// The mux would redirect to the clean path, which is another one.
+	// A mux would redirect to the clean path, which is another one.
 	if cleaned := path.Clean(raw); cleaned != raw {
 		return fault.New(fault.NotFound, "")
 	}
-	found, pattern := h.mux.Handler(r)
-	if pattern != "" {
+	_, pattern := h.paths.Handler(r)
+	methods := h.methods[pattern]
+	switch {
+	case slices.Contains(methods, r.Method):
 		return nil
-	}
-	answer := &answerHeader{header: http.Header{}}
-	found.ServeHTTP(answer, r)
-	allow := answer.header.Get("Allow")
-	if allow == "" || h.UnknownMethod == fault.NotFound {
+	case len(methods) == 0 || h.UnknownMethod == fault.NotFound:
 		return fault.New(fault.NotFound, "")
 	}
-	return &fault.Error{Kind: fault.MethodNotAllowed, Allow: allow}
+	return &fault.Error{Kind: fault.MethodNotAllowed, Allow: strings.Join(methods, ", ")}
 }
 
-// answerHeader takes the headers of an answer and drops the rest: the mux knows the methods of a path, and tells nobody else.
-type answerHeader struct{ header http.Header }
-
-// Header is all that is kept.
-func (a *answerHeader) Header() http.Header { return a.header }
-
-// WriteHeader drops the status.
-func (*answerHeader) WriteHeader(int) {}
-
-func (*answerHeader) Write(text []byte) (int, error) { return len(text), nil }
+// addPaths notes which methods each path of the document knows. HEAD goes with GET, as in net/http.
+func (h *handler) addPaths() {
+	for pattern := range h.operations {
+		method, route, _ := strings.Cut(pattern, " ")
+		if h.methods[route] == nil {
+			h.paths.Handle(route, http.NotFoundHandler())
+		}
+		h.methods[route] = append(h.methods[route], method)
+		if method == http.MethodGet {
+			h.methods[route] = append(h.methods[route], http.MethodHead)
+		}
+	}
+	for _, methods := range h.methods {
+		slices.Sort(methods)
+	}
+}

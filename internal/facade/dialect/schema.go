@@ -221,21 +221,3 @@ func compareStep(schema *openapi3.Schema, x, y any) int {
 	}
 	return cmp.Or(cmp.Compare(order(x), order(y)), strings.Compare(fmt.Sprint(x), fmt.Sprint(y)))
 }
-
-// rowsOf tells which rows have a fault.
-func rowsOf(details []fault.Detail) func(row int) bool {
-	rows := map[int]bool{}
-	for _, d := range details {
-		if row, ok := first(d.Path).(int); ok {
-			rows[row] = true
-		}
-	}
-	return func(row int) bool { return rows[row] }
-}
-
-func first(path []any) any {
-	if len(path) == 0 {
-		return nil
-	}
-	return path[0]
-}

@@ -50,6 +50,7 @@ type addition struct {
 
 // Add adds a person, or changes the membership that the person has. Nothing is written when nothing changes.
 func (d *Domain) Add(ctx context.Context, caller *identity.Caller, o *Organisation, wanted Addition) (*Membership, error) {
+	d.Store.SettleFor(ctx, caller.Username, wanted.Username, canonical(wanted.Email))
 	a, err := d.check(o, wanted)
 	if err != nil {
 		return nil, err
@@ -94,6 +95,14 @@ var (
 	errTwoPeople     = fault.Bad(fault.Email, "belongs to another member than the username")
 	errOtherUsername = fault.Bad(fault.Email, "belongs to a member with another username")
 )
+
+// canonical is an address as Members have it; one that is none stays as it is.
+func canonical(email string) string {
+	if parsed, err := address.Parse(email); err == nil {
+		return string(parsed)
+	}
+	return email
+}
 
 // identify finds out who is meant.
 func (d *Domain) identify(a *addition) []fault.Detail {
@@ -205,13 +214,13 @@ func (a *addition) desired(current *enrolv1alpha1.Member, d *Domain, by *identit
 func (d *Domain) authorise(ctx context.Context, caller *identity.Caller, a *addition) error {
 	o := a.organisation
 	if a.needsMember() {
+		if err := d.mayWrite(ctx, caller, a); err != nil {
+			return err
+		}
 		if a.existing != nil {
 			if by := d.memberKeptBy(a.existing); by != "" && d.differs(a.existing, a.desired(a.existing, d, caller)) {
 				return managedInGit("this member", by)
 			}
-		}
-		if err := d.mayWrite(ctx, caller, a); err != nil {
-			return err
 		}
 	}
 	if a.owns() && !a.isOwner {
@@ -266,7 +275,7 @@ func (d *Domain) carryOut(ctx context.Context, caller *identity.Caller, a *addit
 
 // written is the membership as it was just written, whatever the cache knows so far.
 func (d *Domain) written(o *Organisation, a *addition, member *enrolv1alpha1.Member) *Membership {
-	p := &person{username: a.Username, email: a.Email}
+	p := &person{username: a.Username, email: store.Email(a.Username, a.Email)}
 	byName, byEmail := d.look(o, a.Username, a.Email)
 	if known := cmp.Or(byName, byEmail); known != nil {
 		p = known

@@ -167,8 +167,13 @@ func (d *Domain) ownersCanChange(a *invitation.Attempt) error {
 	if by := d.organisationKeptBy(a.Organisation); by != "" {
 		return managedInGit("the organisation", by)
 	}
+	return d.canHandOver(a.Organisation, spec)
+}
+
+// canHandOver says why an inviter has no ownership to transfer.
+func (d *Domain) canHandOver(o *enrolv1alpha1.Organisation, spec *enrolv1alpha1.InvitationSpec) error {
 	inviter := strings.TrimPrefix(spec.InvitedBy.Username, d.Naming.UsernamePrefix)
-	if spec.Type == enrolv1alpha1.InvitationTransferOwnership && !isOwner(a.Organisation.Spec.Owners, inviter) {
+	if spec.Type == enrolv1alpha1.InvitationTransferOwnership && !isOwner(o.Spec.Owners, inviter) {
 		return fault.New(fault.Conflict, "the inviter is no owner any more")
 	}
 	return nil

@@ -25,6 +25,14 @@ func (d *Domain) CheckAll(o *Organisation, rows []Addition, skip func(row int) b
 	return details
 }
 
+// Check is everything that is wrong with the values of one row by itself.
+func (d *Domain) Check(o *Organisation, row Addition) []fault.Detail {
+	if _, err := d.check(o, row); err != nil {
+		return detailsOf(err)
+	}
+	return nil
+}
+
 // AddAll adds people, or changes the memberships that they have. All rows are checked, and all rights asked for, before the
 // first write. If a write fails then, what was written stays, and the same call again does the rest.
 func (d *Domain) AddAll(

@@ -57,12 +57,20 @@ func grantsOf(
 	return rights
 }
 
-// mayChangeOwners asks for the right to make and unmake owners. It is asked as of this moment, since the API server sees the
-// facade's own account in the write.
+// mayChangeOwners asks for the right to make and unmake owners, where owners are not kept in Git.
 func (d *Domain) mayChangeOwners(ctx context.Context, caller *identity.Caller, o *Organisation) error {
+	if err := d.mayGrantOwner(ctx, caller, o); err != nil {
+		return err
+	}
 	if by := d.organisationKeptBy(o.Organisation); by != "" {
 		return managedInGit("the organisation", by)
 	}
+	return nil
+}
+
+// mayGrantOwner asks for the right to make and unmake owners. It is asked as of this moment, since the API server sees the
+// facade's own account in the write.
+func (d *Domain) mayGrantOwner(ctx context.Context, caller *identity.Caller, o *Organisation) error {
 	wanted := review.Grant(review.OrganisationRoles, string(enrolv1alpha1.RoleOwner))
 	allowed, err := d.Access.Now(ctx, caller, o.HomeNamespace(), wanted)
 	if err != nil {

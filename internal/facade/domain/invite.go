@@ -38,6 +38,7 @@ func (d *Domain) Invite(ctx context.Context, caller *identity.Caller, o *Organis
 	if err != nil {
 		return nil, err
 	}
+	d.Store.SettleFor(ctx, caller.Username, string(spec.Email))
 	if err := d.need(ctx, caller, o, invitationGrants(spec)...); err != nil {
 		return nil, err
 	}
@@ -59,7 +60,11 @@ func (d *Domain) invitationSpec(
 	if err != nil {
 		details = append(details, bad(fault.Email, err.Error()))
 	}
-	roles := o.Strongest(wanted.Roles)
+	// What is known is little, and can be sorted; a body has room for thousands of names.
+	roles, unknown := wanted.Roles, o.known(wanted.Roles)
+	if unknown == nil {
+		roles = o.Strongest(roles)
+	}
 	if len(roles) == 0 && wanted.Type != enrolv1alpha1.InvitationTransferOwnership {
 		roles = []enrolv1alpha1.RoleName{o.DefaultRole()}
 	}
@@ -69,8 +74,8 @@ func (d *Domain) invitationSpec(
 		AcceptURL: wanted.AcceptURL, SignInURL: wanted.SignInURL, InvitedBy: caller.Inviter(),
 	}
 	details = append(details, d.badLinks(spec, &o.Spec.Invitations)...)
-	if err := o.known(roles); err != nil {
-		details = append(details, detailsOf(err)...)
+	if unknown != nil {
+		details = append(details, detailsOf(unknown)...)
 	} else if len(roles) > maxRoles {
 		details = append(details, bad(fault.Role, "must be at most 8 roles"))
 	}
@@ -123,7 +128,7 @@ func (d *Domain) recordGroups(
 func (d *Domain) createInvitation(
 	ctx context.Context, caller *identity.Caller, o *Organisation, spec *enrolv1alpha1.InvitationSpec,
 ) (*Invitation, error) {
-	if err := d.mayBeInvited(ctx, o, spec); err != nil {
+	if err := d.mayBeInvited(ctx, caller, o, spec); err != nil {
 		return nil, err
 	}
 	made := &enrolv1alpha1.Invitation{
@@ -173,7 +178,31 @@ func (d *Domain) overtaken(ctx context.Context, o *Organisation, made *enrolv1al
 }
 
 // mayBeInvited says why an address must not be invited now.
-func (d *Domain) mayBeInvited(ctx context.Context, o *Organisation, spec *enrolv1alpha1.InvitationSpec) error {
+func (d *Domain) mayBeInvited(
+	ctx context.Context, caller *identity.Caller, o *Organisation, spec *enrolv1alpha1.InvitationSpec,
+) error {
+	if err := d.mayStand(o, spec); err != nil {
+		return err
+	}
+	for _, i := range d.Store.InvitationsByEmail(o.HomeNamespace(), string(spec.Email)) {
+		view := d.invitation(o, i)
+		if view != nil && !view.Expired && d.stillOpen(ctx, o, i) {
+			return fault.New(fault.AlreadyInvited, "")
+		}
+	}
+	if !spec.Mails() {
+		return nil
+	}
+	if d.withinQuota(o, 1+d.unsent(o)+d.Store.Unseen(caller.Username)) == nil {
+		return nil
+	}
+	// It is close: now it matters what the caller wrote about others.
+	d.Store.Settle(ctx, caller.Username)
+	return d.withinQuota(o, 1+d.unsent(o))
+}
+
+// mayStand says why an invitation could not be carried out as things are, whether or not there is another one.
+func (d *Domain) mayStand(o *Organisation, spec *enrolv1alpha1.InvitationSpec) error {
 	if by := d.organisationKeptBy(o.Organisation); by != "" && spec.Owns() {
 		return managedInGit("the organisation", by)
 	}
@@ -181,16 +210,7 @@ func (d *Domain) mayBeInvited(ctx context.Context, o *Organisation, spec *enrolv
 	if byEmail != nil && (byEmail.owner != nil || !spec.Owns()) {
 		return fault.New(fault.AlreadyMember, "")
 	}
-	for _, i := range d.Store.InvitationsByEmail(o.HomeNamespace(), string(spec.Email)) {
-		view := d.invitation(o, i)
-		if view != nil && !view.Expired && d.stillThere(ctx, i) {
-			return fault.New(fault.AlreadyInvited, "")
-		}
-	}
-	if !spec.Mails() {
-		return nil
-	}
-	return d.withinQuota(o, 1+d.unsent(o))
+	return nil
 }
 
 // unsent is how many mails are about to be sent, and not counted yet.
@@ -204,11 +224,16 @@ func (d *Domain) unsent(o *Organisation) int {
 	return mails
 }
 
-// stillThere makes sure that an Invitation which is in the way has not just been deleted through another replica.
-func (d *Domain) stillThere(ctx context.Context, i *enrolv1alpha1.Invitation) bool {
+// stillOpen makes sure that an Invitation which is in the way has not just been answered or deleted, which the cache does not know of
+// yet.
+func (d *Domain) stillOpen(ctx context.Context, o *Organisation, i *enrolv1alpha1.Invitation) bool {
 	live := &enrolv1alpha1.Invitation{}
 	err := d.Store.Live(ctx, i.Namespace, i.Name, live)
-	return !apierrors.IsNotFound(err) && (err != nil || live.UID == i.UID)
+	if apierrors.IsNotFound(err) || err == nil && live.UID != i.UID {
+		return false
+	}
+	view := d.invitation(o, live)
+	return err != nil || view != nil && !view.Expired
 }
 
 // never is how long to stay away from an organisation that allows no mails.
@@ -234,11 +259,11 @@ func (d *Domain) Revoke(ctx context.Context, caller *identity.Caller, o *Organis
 	if err != nil {
 		return err
 	}
-	if by := d.invitationKeptBy(view.object); by != "" {
-		return managedInGit("this invitation", by)
-	}
 	if err := d.need(ctx, caller, o, invitationGrants(&view.object.Spec)...); err != nil {
 		return err
+	}
+	if by := d.invitationKeptBy(view.object); by != "" {
+		return managedInGit("this invitation", by)
 	}
 	note(ctx, view.object)
 	err = d.Store.Delete(ctx, caller, view.object.DeepCopy())
@@ -259,15 +284,18 @@ type Resend struct {
 func (d *Domain) Resend(
 	ctx context.Context, caller *identity.Caller, o *Organisation, id string, wanted Resend,
 ) (*Invitation, error) {
-	view, err := d.Invitation(o, id)
-	if err != nil {
-		return nil, err
-	}
+	view, notFound := d.Invitation(o, id)
 	if err := d.checkResend(o, view, wanted); err != nil {
 		return nil, err
 	}
+	if notFound != nil {
+		return nil, notFound
+	}
 	if err := d.need(ctx, caller, o, invitationGrants(&view.object.Spec)...); err != nil {
 		return nil, err
+	}
+	if err := invitation.CheckDomain(view.object.Spec.Email, &o.Spec.Invitations); err != nil {
+		return nil, fault.New(fault.Forbidden, "%s", err)
 	}
 	if err := d.mayResend(o, view); err != nil {
 		return nil, err
@@ -292,13 +320,17 @@ func (d *Domain) Resend(
 	return d.awaitResend(ctx, o, changed, value)
 }
 
-// checkResend says what is wrong with the values of a resend.
+// checkResend says what is wrong with the values of a resend, as far as that can be said when there is no invitation.
 func (d *Domain) checkResend(o *Organisation, view *Invitation, wanted Resend) error {
 	details := d.badLinks(&enrolv1alpha1.InvitationSpec{AcceptURL: wanted.AcceptURL, SignInURL: wanted.SignInURL}, &o.Spec.Invitations)
-	if email, err := address.Parse(wanted.Email); err != nil || string(email) != view.Email {
+	email, err := address.Parse(wanted.Email)
+	switch {
+	case err != nil:
+		details = append(details, bad(fault.Email, err.Error()))
+	case view != nil && string(email) != view.Email:
 		details = append(details, bad(fault.Email, "must be the address of the invitation"))
 	}
-	if wanted.Type != view.Type {
+	if view != nil && wanted.Type != view.Type {
 		details = append(details, bad(fault.Type, "must be the type of the invitation"))
 	}
 	if len(details) > 0 {
@@ -311,6 +343,12 @@ func (d *Domain) checkResend(o *Organisation, view *Invitation, wanted Resend) e
 func (d *Domain) mayResend(o *Organisation, view *Invitation) error {
 	if by := d.invitationKeptBy(view.object); by != "" {
 		return managedInGit("this invitation", by)
+	}
+	if err := d.mayStand(o, &view.object.Spec); err != nil {
+		return err
+	}
+	if err := d.canHandOver(o.Organisation, &view.object.Spec); err != nil {
+		return err
 	}
 	others := d.Store.InvitationsByEmail(o.HomeNamespace(), view.Email)
 	if view.Expired && slices.ContainsFunc(others, func(i *enrolv1alpha1.Invitation) bool {
@@ -353,7 +391,8 @@ func (d *Domain) awaitResend(
 	var seen *enrolv1alpha1.Invitation
 	err := d.Store.Await(ctx, func() bool {
 		seen = d.Store.InvitationByUID(string(i.UID))
-		return seen == nil || seen.Status.LastHandledResend == value
+		return seen == nil || seen.Status.LastHandledResend == value || seen.Status.SendNumber > i.Status.SendNumber ||
+			d.invitation(o, seen) == nil
 	})
 	if err != nil {
 		return nil, fault.New(fault.Timeout, "the operator has not sent it again yet")
@@ -361,8 +400,14 @@ func (d *Domain) awaitResend(
 	if seen == nil {
 		return nil, errNoInvitation
 	}
-	if view := d.invitation(o, seen); view != nil {
-		return view, nil
+	view := d.invitation(o, seen)
+	switch {
+	case view == nil:
+		return nil, errNoInvitation
+	case seen.Status.SendNumber == i.Status.SendNumber || seen.Status.LastHandledResend != value:
+		// The operator has refused, or has taken up what somebody else asked for at the same time.
+		after := invitation.EarliestResend(seen).Sub(d.Clock.Now())
+		return nil, &fault.Error{Kind: fault.RateLimited, Text: "not sent again: ask later", RetryAfter: after}
 	}
-	return nil, errNoInvitation
+	return view, nil
 }

@@ -111,15 +111,19 @@ func (d *Domain) changeOwners(
 
 // Transfer makes a member an owner in the place of the caller, who keeps a membership with role admin. A caller who is no
 // owner, and has the right, adds an owner and takes nobody out.
-func (d *Domain) Transfer(ctx context.Context, caller *identity.Caller, o *Organisation, to *Membership) error {
+func (d *Domain) Transfer(ctx context.Context, caller *identity.Caller, o *Organisation, find Finder, id string) error {
+	if err := d.mayGrantOwner(ctx, caller, o); err != nil {
+		return err
+	}
+	to, err := find(o, id)
+	if err != nil {
+		return err
+	}
 	if to.Pending() {
 		return fault.Bad(fault.Username, "the new owner must have signed in once")
 	}
 	if to.Username == caller.Name {
 		return nil
-	}
-	if err := d.mayChangeOwners(ctx, caller, o); err != nil {
-		return err
 	}
 	owner := enrolv1alpha1.Owner{Username: enrolv1alpha1.Username(to.Username), Email: enrolv1alpha1.Email(to.Email)}
 	change := addOwner(owner)
@@ -133,7 +137,7 @@ func (d *Domain) Transfer(ctx context.Context, caller *identity.Caller, o *Organ
 			return err
 		}
 	}
-	_, err := d.changeOwners(ctx, caller, o, change)
+	_, err = d.changeOwners(ctx, caller, o, change)
 	return err
 }
 

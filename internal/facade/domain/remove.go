@@ -73,11 +73,13 @@ const (
 // mayRemove asks for all that the removal needs before the first write.
 func (d *Domain) mayRemove(ctx context.Context, caller *identity.Caller, m *Membership) error {
 	for _, member := range m.members {
-		if by := d.memberKeptBy(member); by != "" {
-			return managedInGit("this member", by)
-		}
 		if err := d.need(ctx, caller, m.Organisation, append(grants(&member.Spec), DeleteMembers)...); err != nil {
 			return err
+		}
+	}
+	for _, member := range m.members {
+		if by := d.memberKeptBy(member); by != "" {
+			return managedInGit("this member", by)
 		}
 	}
 	if !m.Owner {

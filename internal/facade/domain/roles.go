@@ -112,6 +112,11 @@ func (d *Domain) Permissions(ctx context.Context) (*Permissions, error) {
 	if err != nil {
 		return nil, fault.OfSelf(err)
 	}
+	return NewPermissions(rules), nil
+}
+
+// NewPermissions is what the rules of the built-in roles allow.
+func NewPermissions(rules map[enrolv1alpha1.RoleName][]rbacv1.PolicyRule) *Permissions {
 	p := &Permissions{rules: rules, parts: map[string]triple{}}
 	for _, role := range store.BuiltIn {
 		for _, rule := range rules[role] {
@@ -125,7 +130,7 @@ func (d *Domain) Permissions(ctx context.Context) (*Permissions, error) {
 		p.Names = append(p.Names, name)
 	}
 	slices.Sort(p.Names)
-	return p, nil
+	return p
 }
 
 func eachTriple(rule rbacv1.PolicyRule, do func(triple)) {

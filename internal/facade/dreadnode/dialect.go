@@ -40,8 +40,10 @@ func operations() map[string]dialect.Operation {
 	within := func(rights ...review.Right) dialect.Operation {
 		return dialect.Operation{Organisation: org, Ref: dialect.BySlug, Rights: rights}
 	}
+	invite := within(domain.CreateInvitations)
+	invite.OnePerson = true
 	return map[string]dialect.Operation{
-		"inviteMember":        within(domain.CreateInvitations),
+		"inviteMember":        invite,
 		"cancelInvitation":    within(domain.DeleteInvitations),
 		"respondToInvitation": {},
 		"listMembers":         within(),

@@ -3,6 +3,8 @@ package llamacloud
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,42 +14,100 @@ import (
 )
 
 // valuesFunc says what is wrong with the values of a batch: see Values of dialect.Operation.
-type valuesFunc = func(ctx context.Context, o *domain.Organisation, body any, skip func(row int) bool) []fault.Detail
+type valuesFunc = func(ctx context.Context, o *domain.Organisation, body any, wrong []fault.Detail) []fault.Detail
 
-// checkAdditions says what is wrong with the values of rows to add.
-func (s *server) checkAdditions(_ context.Context, o *domain.Organisation, body any, skip func(row int) bool) []fault.Detail {
-	additions, unknown := s.namesOf(o).additions(rowsOf[UserOrganizationCreate](body, skip))
-	return append(unknown, s.domain.CheckAll(o, additions, skip)...)
+// checkAdditions says what is wrong with the values of rows to add. Those of a row that is wrong by the document are looked at as far
+// as that can be done, and not beside those of other rows.
+func (s *server) checkAdditions(_ context.Context, o *domain.Organisation, body any, wrong []fault.Detail) []fault.Detail {
+	rows, faults := rowsOf[UserOrganizationCreate](body, wrong)
+	additions, details := s.namesOf(o).additions(rows)
+	details = append(details, s.domain.CheckAll(o, additions, func(row int) bool { return faults[row] != nil })...)
+	for row, fields := range faults {
+		a := additions[row]
+		if fields["user_id"] {
+			// Whether the username is known does not show.
+			a.Role = nil
+		}
+		if fields.whole() || fields.names() && a.Username == "" && a.Email == "" {
+			continue
+		}
+		for _, d := range s.domain.Check(o, a) {
+			d.Path = append([]any{row}, d.Path...)
+			details = append(details, d)
+		}
+	}
+	return details
 }
 
 // checkRemovals says what is wrong with the values of rows to remove. Whether projects are there is for the handler to find.
-func (s *server) checkRemovals(_ context.Context, o *domain.Organisation, body any, skip func(row int) bool) []fault.Detail {
-	rows := rowsOf[UserOrganizationDelete](body, skip)
+func (s *server) checkRemovals(_ context.Context, o *domain.Organisation, body any, wrong []fault.Detail) []fault.Detail {
+	rows, faults := rowsOf[UserOrganizationDelete](body, wrong)
 	removals := make([]domain.Removal, 0, len(rows))
 	for _, row := range rows {
 		removals = append(removals, domain.Removal{Username: value(row.UserID), Email: value(row.Email)})
 	}
-	return s.domain.CheckRemovals(o, removals, skip)
+	return s.domain.CheckRemovals(o, removals, func(row int) bool { return faults[row].whole() || faults[row].names() })
 }
 
-// rowsOf reads the rows of a body, but for those to skip, which are empty then.
-func rowsOf[T any](body any, skip func(row int) bool) []T {
+// fields are those of a row that are wrong by the document; "" for the row as a whole.
+type fields map[string]bool
+
+func (f fields) whole() bool { return f[""] }
+
+// names tells whether the person may have another name than the row has.
+func (f fields) names() bool { return f["user_id"] || f["email"] }
+
+// rowsOf reads the rows of a body, without what is wrong in them by the document: entries of lists are empty then.
+func rowsOf[T any](body any, wrong []fault.Detail) (rows []T, faults map[int]fields) {
 	given, _ := body.([]any)
-	rows := make([]T, len(given))
-	for i, row := range given {
-		if skip(i) {
+	rows, faults = make([]T, len(given)), map[int]fields{}
+	for _, d := range wrong {
+		if len(d.Path) == 0 {
 			continue
 		}
-		// The row was read from JSON and checked by the document, from which its type is made.
-		text, err := json.Marshal(row)
-		if err == nil {
-			err = json.Unmarshal(text, &rows[i])
+		row, _ := d.Path[0].(int)
+		if faults[row] == nil {
+			faults[row] = fields{}
 		}
-		if err != nil {
-			panic(err)
+		switch len(d.Path) {
+		case 1:
+			faults[row][""] = true
+		case 2:
+			faults[row][fmt.Sprint(d.Path[1])] = true
+		default:
+			blank(given[row], d.Path[1], d.Path[2])
 		}
 	}
-	return rows
+	for i, row := range given {
+		if !faults[i].whole() {
+			read(row, faults[i], &rows[i])
+		}
+	}
+	return rows, faults
+}
+
+// blank empties an entry of a list in a row, so that the others keep their places.
+func blank(row, field, index any) {
+	object, _ := row.(map[string]any)
+	list, _ := object[fmt.Sprint(field)].([]any)
+	if i, ok := index.(int); ok && i < len(list) {
+		list[i] = ""
+	}
+}
+
+// read reads a row, but for some fields.
+func read[T any](row any, but fields, into *T) {
+	given, _ := row.(map[string]any)
+	good := maps.Clone(given)
+	maps.DeleteFunc(good, func(field string, _ any) bool { return but[field] })
+	text, err := json.Marshal(good)
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		// The row was read from JSON and checked by the document, from which the type is made.
+		panic(err)
+	}
 }
 
 // names are those of an organisation's projects and roles, by their ids.
@@ -96,6 +156,7 @@ func (n *names) scope(row int, ids *[]string) (scope enrolv1alpha1.Projects, unk
 	for i, id := range *ids {
 		project, ok := n.projects[strings.ToLower(id)]
 		switch {
+		case id == "":
 		case !ok:
 			unknown = append(unknown, unknownID("unknown project", row, "project_ids", i))
 		case !seen[project]:

@@ -14,6 +14,8 @@ import (
 const (
 	// organizationID is the path parameter that names the organisation.
 	organizationID = "organization_id"
+	// projectID is the query parameter that names a project.
+	projectID = "project_id"
 
 	// maxBatch and maxRows bound the bodies with a row for each user.
 	maxBatch = 1 << 20
@@ -54,7 +56,7 @@ func operations(s *server) map[string]dialect.Operation {
 		return o
 	}
 	addToProject := within(domain.UpdateMembers)
-	addToProject.Needed = []string{"project_id"}
+	addToProject.Needed = []string{projectID}
 	return map[string]dialect.Operation{
 		"addUsers":  batch(within(domain.CreateMembers, domain.UpdateMembers), s.checkAdditions),
 		"listUsers": within(),

@@ -127,7 +127,7 @@ func (s *server) AddUserToProject(ctx context.Context, r AddUserToProjectRequest
 	session := dialect.SessionOf(ctx)
 	project := s.domain.ProjectByID(session.Organisation, *r.Params.ProjectID)
 	if project == nil {
-		return nil, badQuery("project_id", "unknown project")
+		return nil, badQuery(projectID, "unknown project")
 	}
 	m, err := s.domain.ByName(session.Organisation, r.UserID)
 	if err != nil {

@@ -43,8 +43,10 @@ func operations() map[string]dialect.Operation {
 	within := func(entry dialect.Entry, rights ...review.Right) dialect.Operation {
 		return dialect.Operation{Organisation: organizationID, Ref: byID, Entry: entry, Rights: rights}
 	}
+	invite := within(dialect.ByRight, domain.CreateInvitations)
+	invite.OnePerson = true
 	return map[string]dialect.Operation{
-		"inviteMember":      within(dialect.ByRight, domain.CreateInvitations),
+		"inviteMember":      invite,
 		"listInvitations":   within(dialect.ByRight, domain.ListInvitations),
 		"readInvitation":    within(dialect.ByInvitation),
 		"acceptInvitation":  within(dialect.ByInvitation),

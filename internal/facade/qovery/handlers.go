@@ -94,11 +94,8 @@ func (s *server) RemoveMember(ctx context.Context, r RemoveMemberRequestObject) 
 // TransferOwnership makes a member an owner in the place of the caller.
 func (s *server) TransferOwnership(ctx context.Context, r TransferOwnershipRequestObject) (TransferOwnershipResponseObject, error) {
 	session := dialect.SessionOf(ctx)
-	member, err := s.domain.ByMembershipIDOrName(session.Organisation, r.Body.UserID)
-	if err != nil {
-		return nil, err
-	}
-	return TransferOwnership204Response{}, s.domain.Transfer(ctx, session.Caller, session.Organisation, member)
+	find := s.domain.ByMembershipIDOrName
+	return TransferOwnership204Response{}, s.domain.Transfer(ctx, session.Caller, session.Organisation, find, r.Body.UserID)
 }
 
 // ListRoles answers what a member can be.

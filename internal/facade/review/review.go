@@ -59,20 +59,27 @@ func New(reviews authorizationclient.SubjectAccessReviewInterface, clock clock.P
 	return &Access{reviews: reviews, allowed: cache.NewLRUExpireCacheWithClock(maxAnswers, clock)}
 }
 
-// question is one that an answer is kept for: of one token, so that groups and extras are the same.
+// question is one that an answer is kept for: of one token, so that groups and extras are the same, or of a username alone.
 type question struct {
 	caller    *identity.Caller
+	alone     string
 	namespace string
 	right     Right
 }
 
 // Allowed tells whether a caller has a right in a namespace. An error is no answer, and means no.
 func (a *Access) Allowed(ctx context.Context, caller *identity.Caller, namespace string, right Right) (bool, error) {
-	asked := question{caller: caller, namespace: namespace, right: right}
+	return a.remembered(question{caller: caller, namespace: namespace, right: right}, func() (bool, error) {
+		return a.Now(ctx, caller, namespace, right)
+	})
+}
+
+// remembered asks only when no yes is known.
+func (a *Access) remembered(asked question, ask func() (bool, error)) (bool, error) {
 	if _, ok := a.allowed.Get(asked); ok {
 		return true, nil
 	}
-	allowed, err := a.Now(ctx, caller, namespace, right)
+	allowed, err := ask()
 	if err == nil && allowed {
 		a.allowed.Add(asked, struct{}{}, maxAge)
 	}
@@ -84,9 +91,11 @@ func (a *Access) Now(ctx context.Context, caller *identity.Caller, namespace str
 	return a.ask(ctx, caller, caller.Groups, namespace, right)
 }
 
-// Alone is Now for the caller without any group, as if the name were all that is known.
+// Alone is Allowed for the caller without any group, as if the name were all that is known.
 func (a *Access) Alone(ctx context.Context, caller *identity.Caller, namespace string, right Right) (bool, error) {
-	return a.ask(ctx, &identity.Caller{Username: caller.Username}, []string{"system:authenticated"}, namespace, right)
+	return a.remembered(question{alone: caller.Username, namespace: namespace, right: right}, func() (bool, error) {
+		return a.ask(ctx, &identity.Caller{Username: caller.Username}, []string{"system:authenticated"}, namespace, right)
+	})
 }
 
 func (a *Access) ask(

@@ -10,17 +10,16 @@ import (
 	"github.com/enrol-dev/enrol/internal/subject"
 )
 
-// Names of indexes. Those by namespace have the namespace and a slash in front of the value.
+// Names of indexes. What a person has is found by the person, and then looked through for the namespace: an index by both would
+// cost more memory than all else that is kept of a Member, and nobody is in that many organisations.
 const (
-	byUID               = "uid"
-	bySlug              = "slug"
-	byOwner             = "owner"
-	byNamespace         = toolscache.NamespaceIndex
-	byUsername          = "username"
-	byEmail             = "email"
-	byNamespaceUsername = "namespace/username"
-	byNamespaceEmail    = "namespace/email"
-	byOrganisation      = "organisation"
+	byUID          = "uid"
+	bySlug         = "slug"
+	byOwner        = "owner"
+	byNamespace    = toolscache.NamespaceIndex
+	byUsername     = "username"
+	byEmail        = "email"
+	byOrganisation = "organisation"
 )
 
 // indexing says what objects are found by.
@@ -57,16 +56,13 @@ func (x indexing) members() toolscache.Indexers {
 	return toolscache.Indexers{
 		byUID: index(uid), byNamespace: toolscache.MetaNamespaceIndexFunc,
 		byUsername: index(x.usernames), byEmail: index(emails),
-		byNamespaceUsername: index(func(m *enrolv1alpha1.Member) []string { return within(m.Namespace, x.usernames(m)) }),
-		byNamespaceEmail:    index(func(m *enrolv1alpha1.Member) []string { return within(m.Namespace, emails(m)) }),
 	}
 }
 
 func (indexing) invitations() toolscache.Indexers {
-	email := func(i *enrolv1alpha1.Invitation) []string { return []string{string(i.Spec.Email)} }
 	return toolscache.Indexers{
-		byUID: index(uid), byNamespace: toolscache.MetaNamespaceIndexFunc, byEmail: index(email),
-		byNamespaceEmail: index(func(i *enrolv1alpha1.Invitation) []string { return within(i.Namespace, email(i)) }),
+		byUID: index(uid), byNamespace: toolscache.MetaNamespaceIndexFunc,
+		byEmail: index(func(i *enrolv1alpha1.Invitation) []string { return []string{string(i.Spec.Email)} }),
 	}
 }
 
@@ -77,14 +73,6 @@ func (indexing) namespaces() toolscache.Indexers {
 			return []string{n.Labels[enrolv1alpha1.LabelOrganisation]}
 		}),
 	}
-}
-
-// within puts the namespace in front.
-func within(namespace string, values []string) []string {
-	for i, value := range values {
-		values[i] = namespace + "/" + value
-	}
-	return values
 }
 
 // usernames are those that the holder of a membership signs in with. Where usernames are addresses, that is the address

@@ -29,6 +29,14 @@ func find[T metav1.Object](kind *watched, index, value string) []T {
 	return found
 }
 
+// within leaves those of a namespace; with "", all.
+func within[T metav1.Object](namespace string, found []T) []T {
+	if namespace == "" {
+		return found
+	}
+	return slices.DeleteFunc(found, func(o T) bool { return o.GetNamespace() != namespace })
+}
+
 // Older orders objects by their creation, then by id, as lists have them.
 func Older[T metav1.Object](a, b T) int {
 	if order := a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time); order != 0 {
@@ -81,18 +89,12 @@ func (s *Store) Members(namespace string) []*enrolv1alpha1.Member {
 
 // MembersByUsername are those of a person, in a namespace or, when that is "", in all.
 func (s *Store) MembersByUsername(namespace, username string) []*enrolv1alpha1.Member {
-	if namespace == "" {
-		return find[*enrolv1alpha1.Member](s.members, byUsername, username)
-	}
-	return find[*enrolv1alpha1.Member](s.members, byNamespaceUsername, namespace+"/"+username)
+	return within(namespace, find[*enrolv1alpha1.Member](s.members, byUsername, username))
 }
 
 // MembersByEmail are those of an address, in a namespace or, when that is "", in all.
 func (s *Store) MembersByEmail(namespace, email string) []*enrolv1alpha1.Member {
-	if namespace == "" {
-		return find[*enrolv1alpha1.Member](s.members, byEmail, email)
-	}
-	return find[*enrolv1alpha1.Member](s.members, byNamespaceEmail, namespace+"/"+email)
+	return within(namespace, find[*enrolv1alpha1.Member](s.members, byEmail, email))
 }
 
 // MemberByUID is nil for a UID that no Member has.
@@ -107,10 +109,7 @@ func (s *Store) Invitations(namespace string) []*enrolv1alpha1.Invitation {
 
 // InvitationsByEmail are those for an address, in a namespace or, when that is "", in all.
 func (s *Store) InvitationsByEmail(namespace, email string) []*enrolv1alpha1.Invitation {
-	if namespace == "" {
-		return find[*enrolv1alpha1.Invitation](s.invitations, byEmail, email)
-	}
-	return find[*enrolv1alpha1.Invitation](s.invitations, byNamespaceEmail, namespace+"/"+email)
+	return within(namespace, find[*enrolv1alpha1.Invitation](s.invitations, byEmail, email))
 }
 
 // InvitationByUID is nil for a UID that no Invitation has.

@@ -93,6 +93,7 @@ const callTimeout = 10 * time.Second
 func newClient(config *rest.Config) (client.Client, error) {
 	config = rest.CopyConfig(config)
 	config.Timeout = callTimeout
+	config.Wrap(Impatient)
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err

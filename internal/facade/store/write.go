@@ -62,7 +62,8 @@ func (s *Store) UpdateUsername(ctx context.Context, caller *identity.Caller, m *
 // note remembers a write for Settle.
 func (s *Store) note(caller *identity.Caller, object client.Object, err error) error {
 	if err == nil {
-		s.written.note(caller.Username, s.kindOf(object), object.GetResourceVersion())
+		kind := s.kindOf(object)
+		s.written.note(caller.Username, written{kind: kind, version: object.GetResourceVersion(), about: kind.about(object)})
 	}
 	return err
 }

@@ -42,9 +42,11 @@ func operations() map[string]dialect.Operation {
 	within := func(entry dialect.Entry, rights ...review.Right) dialect.Operation {
 		return dialect.Operation{Organisation: organisationID, Ref: byID, Entry: entry, Rights: rights}
 	}
+	invite := within(dialect.ByRight, domain.CreateInvitations)
+	invite.OnePerson = true
 	return map[string]dialect.Operation{
 		"listOrganisations": {},
-		"createInvitation":  within(dialect.ByRight, domain.CreateInvitations),
+		"createInvitation":  invite,
 		"listInvitations":   within(dialect.ByRight, domain.ListInvitations),
 		"deleteInvitation":  within(dialect.ByRight, domain.DeleteInvitations),
 		"acceptInvitation":  within(dialect.ByInvitation),

@@ -2,7 +2,6 @@ package versori
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 	"time"
 
@@ -37,16 +36,13 @@ func bothLinks(accept, signIn string) error {
 	return &fault.Error{Kind: fault.Invalid, Details: details}
 }
 
-// roles are the names that were given, each once.
+// roles are the names that were given.
 func roles(given *[]string) []enrolv1alpha1.RoleName {
 	if given == nil {
 		return nil
 	}
-	names := slices.Clone(*given)
-	slices.Sort(names)
-	names = slices.Compact(names)
-	roles := make([]enrolv1alpha1.RoleName, 0, len(names))
-	for _, name := range names {
+	roles := make([]enrolv1alpha1.RoleName, 0, len(*given))
+	for _, name := range *given {
 		roles = append(roles, enrolv1alpha1.RoleName(name))
 	}
 	return roles

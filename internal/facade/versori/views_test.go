@@ -225,8 +225,8 @@ func TestRoles(t *testing.T) {
 		"Absent": {reason: "the domain has a default"},
 		"Empty":  {reason: "as absent", given: &[]string{}, want: []enrolv1alpha1.RoleName{}},
 		"Twice": {
-			reason: "each once, wherever it stands", given: &[]string{"b", "a", "b"},
-			want: []enrolv1alpha1.RoleName{"a", "b"},
+			reason: "which of them count is for the domain to say", given: &[]string{"b", "a", "b"},
+			want: []enrolv1alpha1.RoleName{"b", "a", "b"},
 		},
 	}
 	for name, tc := range cases {
