@@ -214,15 +214,7 @@ func (d *Domain) mayStand(o *Organisation, spec *enrolv1alpha1.InvitationSpec) e
 }
 
 // unsent is how many mails are about to be sent, and not counted yet.
-func (d *Domain) unsent(o *Organisation) int {
-	mails := 0
-	for _, i := range d.Store.Invitations(o.HomeNamespace()) {
-		if i.Status.SendNumber == 0 && len(i.Status.Conditions) == 0 && i.Spec.Mails() {
-			mails++
-		}
-	}
-	return mails
-}
+func (d *Domain) unsent(o *Organisation) int { return len(d.Store.Unsent(o.HomeNamespace())) }
 
 // stillOpen makes sure that an Invitation which is in the way has not just been answered or deleted, which the cache does not know of
 // yet.
@@ -305,6 +297,9 @@ func (d *Domain) Resend(
 		live, err := d.liveInvitation(ctx, view.object)
 		if err != nil {
 			return nil, err
+		}
+		if live.Annotations[enrolv1alpha1.AnnotationResend] != view.object.Annotations[enrolv1alpha1.AnnotationResend] {
+			return nil, d.askedAlready(live)
 		}
 		live.Spec.AcceptURL, live.Spec.SignInURL = wanted.AcceptURL, wanted.SignInURL
 		if live.Annotations == nil {
@@ -406,8 +401,16 @@ func (d *Domain) awaitResend(
 		return nil, errNoInvitation
 	case seen.Status.SendNumber == i.Status.SendNumber || seen.Status.LastHandledResend != value:
 		// The operator has refused, or has taken up what somebody else asked for at the same time.
-		after := invitation.EarliestResend(seen).Sub(d.Clock.Now())
-		return nil, &fault.Error{Kind: fault.RateLimited, Text: "not sent again: ask later", RetryAfter: after}
+		return nil, d.askedAlready(seen)
 	}
 	return view, nil
+}
+
+// askedAlready is the answer to whoever asks for a resend while somebody else does.
+func (d *Domain) askedAlready(i *enrolv1alpha1.Invitation) error {
+	after := invitation.EarliestResend(i).Sub(d.Clock.Now())
+	if after <= 0 {
+		after = invitation.ResendInterval
+	}
+	return &fault.Error{Kind: fault.RateLimited, Text: "not sent again: ask later", RetryAfter: after}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Names of indexes. What a person has is found by the person, and then looked through for the namespace: an index by both would
-// cost more memory than all else that is kept of a Member, and nobody is in that many organisations.
+// make each Member a third larger, and nobody is in that many organisations.
 const (
 	byUID          = "uid"
 	bySlug         = "slug"
@@ -19,6 +19,7 @@ const (
 	byNamespace    = toolscache.NamespaceIndex
 	byUsername     = "username"
 	byEmail        = "email"
+	byUnsent       = "unsent"
 	byOrganisation = "organisation"
 )
 
@@ -62,8 +63,17 @@ func (x indexing) members() toolscache.Indexers {
 func (indexing) invitations() toolscache.Indexers {
 	return toolscache.Indexers{
 		byUID: index(uid), byNamespace: toolscache.MetaNamespaceIndexFunc,
-		byEmail: index(func(i *enrolv1alpha1.Invitation) []string { return []string{string(i.Spec.Email)} }),
+		byEmail:  index(func(i *enrolv1alpha1.Invitation) []string { return []string{string(i.Spec.Email)} }),
+		byUnsent: index(unsent),
 	}
+}
+
+// unsent is the namespace of an Invitation whose mail the operator has not seen to yet.
+func unsent(i *enrolv1alpha1.Invitation) []string {
+	if i.Status.SendNumber > 0 || len(i.Status.Conditions) > 0 || !i.Spec.Mails() {
+		return nil
+	}
+	return []string{i.Namespace}
 }
 
 func (indexing) namespaces() toolscache.Indexers {

@@ -107,6 +107,11 @@ func (s *Store) Invitations(namespace string) []*enrolv1alpha1.Invitation {
 	return find[*enrolv1alpha1.Invitation](s.invitations, byNamespace, namespace)
 }
 
+// Unsent are those of a namespace whose mails are about to be sent, and not counted yet.
+func (s *Store) Unsent(namespace string) []*enrolv1alpha1.Invitation {
+	return find[*enrolv1alpha1.Invitation](s.invitations, byUnsent, namespace)
+}
+
 // InvitationsByEmail are those for an address, in a namespace or, when that is "", in all.
 func (s *Store) InvitationsByEmail(namespace, email string) []*enrolv1alpha1.Invitation {
 	return within(namespace, find[*enrolv1alpha1.Invitation](s.invitations, byEmail, email))
