@@ -208,7 +208,7 @@ func TestLlamacloudPages(t *testing.T) {
 	}
 	type page struct {
 		Items []struct{ ID string }
-		Next  *string `json:"next_page_token"` //nolint:tagliatelle // The platform's name.
+		Next  *string `json:"next_page_token"`
 	}
 	all := read[page](t, p.send(who, http.MethodGet, "/api/v2/organizations", "").want(t, http.StatusOK))
 	if len(all.Items) != 2 || all.Next != nil {
