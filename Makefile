@@ -59,7 +59,7 @@ clients: k8s bin/tools/idp ## Let published clients of the platforms talk to the
 	ENROL_TEST_CLIENTS=1 $(GO) test -count=1 -run TestPublishedClients -v ./cmd/facade
 
 .PHONY: bench
-bench: k8s build ## Measure Enrol beside plain clients; takes long, and prints a table
+bench: k8s build bin/tools/idp ## Measure Enrol beside plain clients; takes long, and prints a table
 	$(GO) run ./hack/bench
 
 .PHONY: generate

@@ -29,6 +29,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/controllers"
+	"github.com/enrol-dev/enrol/internal/process"
 	"github.com/enrol-dev/enrol/internal/subject"
 	"github.com/enrol-dev/enrol/internal/token"
 )
@@ -67,31 +68,41 @@ func observed(ctx context.Context, args []string) (err error) {
 	}); err != nil {
 		return err
 	}
+	stop, err := observe(operatorCommand, heapFile, profiles)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	return mgr.Start(ctx)
+}
+
+// observe has this process answer SIGUSR1 with its heap, and takes a CPU profile until the returned function is called, if
+// there is a folder for profiles.
+func observe(name, heapFile, profiles string) (stop func() error, err error) {
+	stop = func() error { return nil }
 	if profiles != "" {
-		stop, err := profile(profiles)
-		if err != nil {
-			return fmt.Errorf("profiling: %w", err)
+		if stop, err = profile(profiles, name); err != nil {
+			return nil, fmt.Errorf("profiling: %w", err)
 		}
-		defer func() { err = errors.Join(err, stop()) }()
 	}
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1)
 	go func() {
 		for range asked {
-			if err := answer(heapFile, profiles); err != nil {
+			if err := answer(heapFile, profiles, name); err != nil {
 				ctrl.Log.Error(err, "Cannot write down the heap")
 			}
 		}
 	}()
-	return mgr.Start(ctx)
+	return stop, nil
 }
 
 // profile takes a CPU profile until the returned function is called.
-func profile(folder string) (stop func() error, err error) {
+func profile(folder, name string) (stop func() error, err error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	file, err := os.Create(filepath.Join(folder, fmt.Sprintf("cpu-%d.pprof", time.Now().UnixMilli())))
+	file, err := os.Create(filepath.Join(folder, fmt.Sprintf("%s-cpu-%d.pprof", name, time.Now().UnixMilli())))
 	if err != nil {
 		return nil, err
 	}
@@ -101,20 +112,20 @@ func profile(folder string) (stop func() error, err error) {
 	}, pprof.StartCPUProfile(file)
 }
 
-// heap is what an observed operator answers.
+// heap is what an observed process answers.
 type heap struct {
 	// Bytes in use after a collection.
 	Bytes uint64 `json:"bytes"`
 }
 
-func answer(heapFile, profiles string) error {
+func answer(heapFile, profiles, name string) error {
 	// Twice: what sync.Pools hold is let go by the second collection.
 	runtime.GC()
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	if profiles != "" {
-		file, err := os.Create(filepath.Join(profiles, fmt.Sprintf("heap-%d.pprof", time.Now().UnixMilli())))
+		file, err := os.Create(filepath.Join(profiles, fmt.Sprintf("%s-heap-%d.pprof", name, time.Now().UnixMilli())))
 		if err != nil {
 			return err
 		}
@@ -135,25 +146,25 @@ func answer(heapFile, profiles string) error {
 
 const answerTimeout = time.Minute
 
-// heap asks an observed operator for the bytes of its heap after a collection, and the kernel for those in memory.
-func (o *operator) heap(ctx context.Context) (heapBytes, resident float64, err error) {
+// askHeap asks an observed process for the bytes of its heap after a collection, and the kernel for those in memory.
+func askHeap(ctx context.Context, p *process.Process, heapFile string) (heapBytes, resident float64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	if err := os.Remove(o.heapFile); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(heapFile); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return 0, 0, err
 	}
-	if err := syscall.Kill(o.PID(), syscall.SIGUSR1); err != nil {
-		return 0, 0, fmt.Errorf("asking the operator for its heap: %w", err)
+	if err := syscall.Kill(p.PID(), syscall.SIGUSR1); err != nil {
+		return 0, 0, fmt.Errorf("asking %s for its heap: %w", p.Name, err)
 	}
 	for {
-		content, err := os.ReadFile(o.heapFile)
+		content, err := os.ReadFile(heapFile)
 		if err == nil {
 			var h heap
 			err := json.Unmarshal(content, &h)
-			return float64(h.Bytes), residentBytes(o.PID()), err
+			return float64(h.Bytes), residentBytes(p.PID()), err
 		}
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
-			return 0, 0, fmt.Errorf("waiting for the operator's heap: %w", err)
+			return 0, 0, fmt.Errorf("waiting for the heap of %s: %w", p.Name, err)
 		}
 	}
 }

@@ -25,6 +25,9 @@ func (s *stage) usage() usage {
 	if s.operator != nil {
 		u[s.operator.Name] = cpuSeconds(s.operator.PID())
 	}
+	if s.facade != nil {
+		u[s.facade.Name] = cpuSeconds(s.facade.PID())
+	}
 	return u
 }
 
@@ -47,7 +50,7 @@ func (u usage) total() float64 {
 
 func (u usage) String() string {
 	var parts []string
-	for _, name := range []string{"kube-apiserver", "etcd", "kube-controller-manager", "operator", "clients"} {
+	for _, name := range []string{"kube-apiserver", "etcd", "kube-controller-manager", "operator", "facade", "clients"} {
 		if seconds, ok := u[name]; ok {
 			parts = append(parts, fmt.Sprintf("%s %.1f s", name, seconds))
 		}

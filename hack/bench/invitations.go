@@ -269,8 +269,11 @@ func (b *bench) pendingInvitations(ctx context.Context, s *stage) error {
 	if err := s.awaitRest(ctx); err != nil {
 		return err
 	}
-	empty, err := b.measureHeap(ctx, s)
-	if err != nil {
+	size := &memoryRows{name: rowPending, of: "the operator", most: 4, heap: func(ctx context.Context) (float64, float64, error) {
+		return askHeap(ctx, s.operator.Process, s.operator.heapFile)
+	}}
+	var err error
+	if size.empty, err = b.measureHeap(ctx, size.heap); err != nil {
 		return err
 	}
 	b.say("creating %d Invitations ...", b.pending)
@@ -293,11 +296,10 @@ func (b *bench) pendingInvitations(ctx context.Context, s *stage) error {
 			return fmt.Errorf("not pending: Invitation %s: %+v", list.Items[k].Name, list.Items[k].Status)
 		}
 	}
-	row, err := b.compareHeap(ctx, s, empty, b.pending)
+	row, err := b.compareHeap(ctx, size, b.pending)
 	if err != nil {
 		return err
 	}
-	row.Row = rowPending
 	row.Figure = fmt.Sprintf("heap of the operator after a collection with %d pending Invitations, per Invitation above empty", b.pending)
 	row.Notes = nil
 	before, err := s.operatorSent(ctx)

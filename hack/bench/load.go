@@ -21,6 +21,11 @@ import (
 
 // parallel calls do for 0 to n-1 by the workers, and stops at the first error.
 func parallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	return parallelBy(ctx, workers, n, do)
+}
+
+// parallelBy is parallel with another number of workers.
+func parallelBy(ctx context.Context, workers, n int, do func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (

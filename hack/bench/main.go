@@ -21,6 +21,8 @@ import (
 // The bench runs itself for what must be a process of its own.
 const (
 	operatorCommand = "operator"
+	facadeCommand   = "facade"
+	bareCommand     = "bare"
 	listCommand     = "list"
 )
 
@@ -40,6 +42,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		switch args[0] {
 		case operatorCommand:
 			return observed(ctx, args[1:])
+		case facadeCommand:
+			return observedFacade(ctx, args[1:])
+		case bareCommand:
+			return bare(ctx, args[1:])
 		case listCommand:
 			return list(ctx, args[1:])
 		}
@@ -66,17 +72,23 @@ func (b *bench) measure(ctx context.Context) error {
 	for _, part := range []struct {
 		rows []string
 		run  func(context.Context, *stage) error
+		// people have tokens of an identity provider.
+		people []string
 	}{
-		{[]string{rowMembers, rowAccessLag, rowWrites, rowReview, rowRevoke, rowRevokeBusy}, b.oneOrganisation},
-		{[]string{rowOrganisations}, b.manyOrganisations},
-		{[]string{rowMemory, rowRestart}, b.manyMembers},
-		{[]string{rowInvitations}, b.manyInvitations},
-		{[]string{rowPending}, b.pendingInvitations},
+		{[]string{rowMembers, rowAccessLag, rowWrites, rowReview, rowRevoke, rowRevokeBusy}, b.oneOrganisation, nil},
+		{[]string{rowOrganisations}, b.manyOrganisations, nil},
+		{[]string{rowMemory, rowRestart, rowFacadeMemory}, b.manyMembers, nil},
+		{[]string{rowInvitations}, b.manyInvitations, nil},
+		{[]string{rowPending}, b.pendingInvitations, nil},
+		{
+			[]string{rowFacadeAdd, rowFacadeList, rowFacadeBatch, rowFacadeInvite, rowFacadeMe},
+			b.facadeBesideClient, []string{callerName},
+		},
 	} {
 		if !b.wants(part.rows...) {
 			continue
 		}
-		if err := b.onStage(ctx, part.run); err != nil {
+		if err := b.onStage(ctx, part.people, part.run); err != nil {
 			return err
 		}
 	}

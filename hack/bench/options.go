@@ -26,11 +26,18 @@ const (
 	rowRestart       = "restart"
 	rowInvitations   = "invitations"
 	rowPending       = "pending"
+	rowFacadeAdd     = "facade-add"
+	rowFacadeList    = "facade-list"
+	rowFacadeBatch   = "facade-batch"
+	rowFacadeInvite  = "facade-invite"
+	rowFacadeMe      = "facade-me"
+	rowFacadeMemory  = "facade-memory"
 )
 
 var rowNames = []string{
 	rowMembers, rowAccessLag, rowWrites, rowReview, rowRevoke, rowRevokeBusy, rowOrganisations, rowMemory, rowRestart,
 	rowInvitations, rowPending,
+	rowFacadeAdd, rowFacadeList, rowFacadeBatch, rowFacadeInvite, rowFacadeMe, rowFacadeMemory,
 }
 
 const (
@@ -51,8 +58,12 @@ const (
 	invitingOrganisations = 20
 	fullPending           = 10_000
 	fullReviews           = 1_000
-	fullRest              = 60 * time.Second
-	leastRest             = 5 * time.Second
+	// fullCalls are what a percentile of the facade's latency is taken of, and the rows of a batch.
+	fullCalls = 1_000
+	fullLoad  = 10 * time.Second
+	leastLoad = 500 * time.Millisecond
+	fullRest  = 60 * time.Second
+	leastRest = 5 * time.Second
 )
 
 // options say what is measured, and how large.
@@ -62,14 +73,17 @@ type options struct {
 	scale    float64
 	json     string
 	binary   string
+	facade   string
 	profiles string
 
 	// members of an organisation, organisations of membersOfMany, samples of a latency, reviews for a median.
 	members, organisations, samples, reviews int
 	// invitations of one organisation of invitingOrganisations, and those that wait for an answer.
 	invitations, pending int
-	// rest is how long nothing may be written.
-	rest time.Duration
+	// calls of the facade for a percentile, and rows of a batch.
+	calls int
+	// rest is how long nothing may be written, and load how long the facade is asked as often as it answers.
+	rest, load time.Duration
 }
 
 func parse(args []string) (options, error) {
@@ -88,8 +102,9 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.repeat, "repeat", 3, "`times` that each figure is measured, in turn with its reference")
 	flags.StringVar(&o.json, "json", filepath.Join(root, "bin", "bench.json"), "`file` for all measurements")
 	flags.StringVar(&o.binary, "operator", filepath.Join(root, "bin", "operator"), "the operator's `binary`")
-	flags.StringVar(&o.profiles, "profiles", "", "`folder` for CPU and heap profiles of the operator, which then runs "+
-		"inside this program's own binary; empty: none")
+	flags.StringVar(&o.facade, "facade", filepath.Join(root, "bin", "facade"), "the facade's `binary`")
+	flags.StringVar(&o.profiles, "profiles", "", "`folder` for CPU and heap profiles of the operator and the facade, which then "+
+		"run inside this program's own binary; empty: none")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -120,6 +135,8 @@ func (o *options) size() {
 	o.pending = scaled(fullPending, 1)
 	o.samples = min(scaled(fullSamples, 10), o.members)
 	o.reviews = scaled(fullReviews, 100)
+	o.calls = scaled(fullCalls, roundsOfCalls)
+	o.load = max(leastLoad, time.Duration(float64(fullLoad)*o.scale))
 	o.rest = max(leastRest, time.Duration(float64(fullRest)*o.scale))
 }
 

@@ -22,9 +22,11 @@ type result struct {
 	// Values and References are what each repetition measured; the table shows their medians.
 	Values     []float64 `json:"values"`
 	References []float64 `json:"referenceValues,omitempty"`
-	// MostRatio or Most is what must be reached, the other one 0.
-	MostRatio float64 `json:"mostRatio,omitempty"`
-	Most      float64 `json:"most,omitempty"`
+	// MostRatio, Most, LeastRatio or Least is what must be reached, the others 0.
+	MostRatio  float64 `json:"mostRatio,omitempty"`
+	Most       float64 `json:"most,omitempty"`
+	LeastRatio float64 `json:"leastRatio,omitempty"`
+	Least      float64 `json:"least,omitempty"`
 	// Exact results have Most in force even if it is 0.
 	Exact bool     `json:"exact,omitempty"`
 	Notes []string `json:"notes,omitempty"`
@@ -61,8 +63,13 @@ func (r *result) ratio() float64 {
 }
 
 func (r *result) reached() bool {
-	if r.MostRatio > 0 {
+	switch {
+	case r.MostRatio > 0:
 		return r.ratio() <= r.MostRatio
+	case r.LeastRatio > 0:
+		return r.ratio() >= r.LeastRatio
+	case r.Least > 0:
+		return median(r.Values) >= r.Least
 	}
 	return median(r.Values) <= r.Most
 }
@@ -78,6 +85,10 @@ func (r *result) cells() []string {
 	switch {
 	case r.MostRatio > 0:
 		cells[4] = fmt.Sprintf("at most %g times", r.MostRatio)
+	case r.LeastRatio > 0:
+		cells[4] = fmt.Sprintf("at least %.2g times", r.LeastRatio)
+	case r.Least > 0:
+		cells[4] = strings.TrimSpace(fmt.Sprintf("at least %g %s", r.Least, r.Unit))
 	case r.Exact:
 		cells[4] = "0"
 	case r.Most > 0:

@@ -11,7 +11,7 @@ import (
 	"github.com/enrol-dev/enrol/internal/process"
 )
 
-// manyMembers measures what many Members cost an operator that has them all.
+// manyMembers measures what many Members cost an operator, and a facade, that have them all.
 func (b *bench) manyMembers(ctx context.Context, s *stage) error {
 	if err := b.startObserved(ctx, s); err != nil {
 		return err
@@ -19,32 +19,31 @@ func (b *bench) manyMembers(ctx context.Context, s *stage) error {
 	if err := s.awaitRest(ctx); err != nil {
 		return err
 	}
-	empty, err := b.measureHeap(ctx, s)
+	sizes := []*memoryRows{{name: rowMemory, of: "the operator", most: 4, heap: func(ctx context.Context) (float64, float64, error) {
+		return askHeap(ctx, s.operator.Process, s.operator.heapFile)
+	}}}
+	if b.wants(rowFacadeMemory) {
+		if err := b.startObservedFacade(ctx, s); err != nil {
+			return err
+		}
+		sizes = append(sizes, &memoryRows{
+			name: rowFacadeMemory, of: "the facade", most: 3, heap: func(ctx context.Context) (float64, float64, error) {
+				return askHeap(ctx, s.facade.Process, s.facade.heapFile)
+			},
+		})
+	}
+	members, err := b.growInSteps(ctx, s, sizes)
 	if err != nil {
 		return err
 	}
-	var rows []*result
-	members := 0
-	for i := range largeOrganisations {
-		o := organisation{name: fmt.Sprintf("large-%d", i), projects: projectsOfOne}
-		b.say("adding %d Members to organisation %d of %d ...", b.members, i+1, largeOrganisations)
-		if err := b.grow(ctx, s, o); err != nil {
-			return err
-		}
-		members += b.members
-		if i != 0 && i != largeOrganisations-1 {
+	s.stopFacade()
+	s.stopOperator()
+	for _, size := range sizes {
+		if !b.wants(size.name) {
 			continue
 		}
-		row, err := b.compareHeap(ctx, s, empty, members)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, row)
-	}
-	s.stopOperator()
-	if b.wants(rowMemory) {
-		rows[0].note("asked of the operator's controllers, running inside this program's own binary, by a signal")
-		for _, row := range rows {
+		size.rows[0].note("asked of the same code, running inside this program's own binary, by a signal")
+		for _, row := range size.rows {
 			b.add(row)
 		}
 	}
@@ -52,6 +51,34 @@ func (b *bench) manyMembers(ctx context.Context, s *stage) error {
 		return nil
 	}
 	return b.restart(ctx, s, members)
+}
+
+// growInSteps adds one organisation after the other, and looks at the memory before the first, after it, and after the last.
+func (b *bench) growInSteps(ctx context.Context, s *stage, sizes []*memoryRows) (members int, err error) {
+	for _, size := range sizes {
+		if size.empty, err = b.measureHeap(ctx, size.heap); err != nil {
+			return 0, err
+		}
+	}
+	for i := range largeOrganisations {
+		o := organisation{name: fmt.Sprintf("large-%d", i), projects: projectsOfOne}
+		b.say("adding %d Members to organisation %d of %d ...", b.members, i+1, largeOrganisations)
+		if err := b.grow(ctx, s, o); err != nil {
+			return 0, err
+		}
+		members += b.members
+		if i != 0 && i != largeOrganisations-1 {
+			continue
+		}
+		for _, size := range sizes {
+			row, err := b.compareHeap(ctx, size, members)
+			if err != nil {
+				return 0, err
+			}
+			size.rows = append(size.rows, row)
+		}
+	}
+	return members, nil
 }
 
 func (b *bench) grow(ctx context.Context, s *stage, o organisation) error {
@@ -69,16 +96,27 @@ func (b *bench) grow(ctx context.Context, s *stage, o organisation) error {
 	return s.awaitRest(ctx)
 }
 
-// memory is that of an operator at a time, in bytes.
+// memory is that of a process at a time, in bytes.
 type memory struct {
 	heaps    []float64
 	resident float64
 }
 
-func (b *bench) measureHeap(ctx context.Context, s *stage) (memory, error) {
+// memoryRows are the rows about the memory of a process.
+type memoryRows struct {
+	// name of the rows, of whom they are, and how many KiB each Member may take.
+	name, of string
+	most     float64
+	heap     func(context.Context) (heapBytes, resident float64, err error)
+
+	empty memory
+	rows  []*result
+}
+
+func (b *bench) measureHeap(ctx context.Context, ask func(context.Context) (float64, float64, error)) (memory, error) {
 	var m memory
 	for range b.repeat {
-		heap, resident, err := s.operator.heap(ctx)
+		heap, resident, err := ask(ctx)
 		if err != nil {
 			return memory{}, err
 		}
@@ -87,21 +125,21 @@ func (b *bench) measureHeap(ctx context.Context, s *stage) (memory, error) {
 	return m, nil
 }
 
-func (b *bench) compareHeap(ctx context.Context, s *stage, empty memory, members int) (*result, error) {
-	full, err := b.measureHeap(ctx, s)
+func (b *bench) compareHeap(ctx context.Context, size *memoryRows, members int) (*result, error) {
+	full, err := b.measureHeap(ctx, size.heap)
 	if err != nil {
 		return nil, err
 	}
 	r := &result{
-		Row: rowMemory, Unit: "KiB", Most: 4,
-		Figure: fmt.Sprintf("heap of the operator after a collection with %d Members, per Member above empty", members),
+		Row: size.name, Unit: "KiB", Most: size.most,
+		Figure: fmt.Sprintf("heap of %s after a collection with %d Members, per Member above empty", size.of, members),
 	}
 	for _, heap := range full.heaps {
-		r.Values = append(r.Values, (heap-median(empty.heaps))/1024/float64(members))
+		r.Values = append(r.Values, (heap-median(size.empty.heaps))/1024/float64(members))
 	}
 	const mebibyte = 1 << 20
 	r.note("%d Members: heap %.1f MiB, empty %.1f MiB; resident %.0f MiB, empty %.0f MiB", members,
-		median(full.heaps)/mebibyte, median(empty.heaps)/mebibyte, full.resident/mebibyte, empty.resident/mebibyte)
+		median(full.heaps)/mebibyte, median(size.empty.heaps)/mebibyte, full.resident/mebibyte, size.empty.resident/mebibyte)
 	return r, nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/controlplane"
+	"github.com/enrol-dev/enrol/internal/identityprovider"
 	"github.com/enrol-dev/enrol/internal/installation"
 	"github.com/enrol-dev/enrol/internal/mailbox"
 	"github.com/enrol-dev/enrol/internal/process"
@@ -28,6 +29,7 @@ const (
 	// operatorNamespace and operatorAccount are the operator's ServiceAccount in config/default.
 	operatorNamespace = "enrol-system"
 	operatorAccount   = "enrol-operator"
+	facadeAccount     = "enrol-facade"
 	tokenLifetime     = 24 * time.Hour
 
 	operatorGrace = 15 * time.Second
@@ -49,6 +51,9 @@ type stage struct {
 	dir      string
 	plane    *controlplane.ControlPlane
 	operator *operator
+	facade   *facadeProcess
+	// people have tokens; nil where nobody needs one.
+	people *identityprovider.Provider
 	// failed ends what is going on, when a process ended by itself.
 	failed context.CancelCauseFunc
 
@@ -64,8 +69,9 @@ type stage struct {
 	template *enrolv1alpha1.Member
 }
 
-// onStage runs something on a control plane of its own, which is taken down afterwards, whatever happens.
-func (b *bench) onStage(ctx context.Context, play func(context.Context, *stage) error) (err error) {
+// onStage runs something on a control plane of its own, which is taken down afterwards, whatever happens. People have tokens
+// of an identity provider there.
+func (b *bench) onStage(ctx context.Context, people []string, play func(context.Context, *stage) error) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, partTimeout)
 	defer cancel()
 	ctx, failed := context.WithCancelCause(ctx)
@@ -76,17 +82,11 @@ func (b *bench) onStage(ctx context.Context, play func(context.Context, *stage) 
 	}
 	s := &stage{dir: dir, failed: failed}
 	defer func() {
-		s.stopOperator()
-		if s.post != nil {
-			s.post.Close()
-		}
-		if s.plane != nil {
-			s.plane.Stop()
-		}
+		s.end()
 		err = errors.Join(err, os.RemoveAll(dir))
 	}()
 	b.say("starting a control plane ...")
-	if err := s.build(ctx); err != nil {
+	if err := s.build(ctx, people); err != nil {
 		return err
 	}
 	err = play(ctx, s)
@@ -97,13 +97,45 @@ func (b *bench) onStage(ctx context.Context, play func(context.Context, *stage) 
 	return err
 }
 
+// end stops all that runs.
+func (s *stage) end() {
+	s.stopFacade()
+	s.stopOperator()
+	if s.post != nil {
+		s.post.Close()
+	}
+	if s.plane != nil {
+		s.plane.Stop()
+	}
+	if s.people != nil {
+		s.people.Stop()
+	}
+}
+
+// raise starts the control plane, with an identity provider if there are people.
+func (s *stage) raise(ctx context.Context, people []string) (err error) {
+	options := controlplane.Options{Dir: s.dir, UnsafeNoFsync: true}
+	if len(people) > 0 {
+		var persons []identityprovider.Person
+		for _, email := range people {
+			persons = append(persons, identityprovider.Person{Email: email})
+		}
+		s.people, err = identityprovider.Start(ctx, identityprovider.Options{Dir: s.dir, People: persons})
+		if err != nil {
+			return err
+		}
+		options.AuthenticationConfig = s.people.AuthenticationConfigFile()
+	}
+	s.plane, err = controlplane.Start(ctx, options)
+	return err
+}
+
 // build starts the control plane, installs Enrol and lets the user in.
-func (s *stage) build(ctx context.Context) error {
-	plane, err := controlplane.Start(ctx, controlplane.Options{Dir: s.dir, UnsafeNoFsync: true})
-	if err != nil {
+func (s *stage) build(ctx context.Context, people []string) error {
+	if err := s.raise(ctx, people); err != nil {
 		return err
 	}
-	s.plane = plane
+	plane := s.plane
 	admin, err := plane.AdminKubeconfig()
 	if err != nil {
 		return err
@@ -170,13 +202,13 @@ func (b *bench) startObserved(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	heapFile := filepath.Join(s.dir, "heap.json")
+	heapFile := filepath.Join(s.dir, "operator-heap.json")
 	return s.start(ctx, &operator{heapFile: heapFile}, self,
 		operatorCommand, "--heap-file="+heapFile, "--profiles="+b.profiles)
 }
 
 func (s *stage) start(ctx context.Context, o *operator, path string, args ...string) error {
-	kubeconfig, err := s.operatorKubeconfig(ctx)
+	kubeconfig, err := s.accountKubeconfig(ctx, operatorAccount)
 	if err != nil {
 		return err
 	}
@@ -193,14 +225,19 @@ func (s *stage) start(ctx context.Context, o *operator, path string, args ...str
 		return err
 	}
 	s.operator = o
+	s.attend(o.Process, o.stopping)
+	return nil
+}
+
+// attend ends what is going on when a process ends before it is to.
+func (s *stage) attend(p *process.Process, stopping <-chan struct{}) {
 	go func() {
 		select {
-		case <-o.stopping:
-		case <-o.Done():
-			s.failed(o.Err())
+		case <-stopping:
+		case <-p.Done():
+			s.failed(p.Err())
 		}
 	}()
-	return nil
 }
 
 func (s *stage) keys() string { return filepath.Join(s.dir, "keys") }
@@ -215,16 +252,17 @@ func (s *stage) stopOperator() {
 	s.operator = nil
 }
 
-func (s *stage) operatorKubeconfig(ctx context.Context) (string, error) {
-	file := filepath.Join(s.dir, "operator.kubeconfig")
+// accountKubeconfig is the file of a kubeconfig with a token of one of Enrol's ServiceAccounts.
+func (s *stage) accountKubeconfig(ctx context.Context, account string) (string, error) {
+	file := filepath.Join(s.dir, account+".kubeconfig")
 	if _, err := os.Stat(file); err == nil {
 		return file, nil
 	}
-	token, err := s.plane.ServiceAccountToken(ctx, operatorNamespace, operatorAccount, tokenLifetime)
+	token, err := s.plane.ServiceAccountToken(ctx, operatorNamespace, account, tokenLifetime)
 	if err != nil {
 		return "", err
 	}
-	content, err := s.plane.TokenKubeconfig(s.plane.URL(), operatorAccount, token)
+	content, err := s.plane.TokenKubeconfig(s.plane.URL(), account, token)
 	if err != nil {
 		return "", err
 	}
