@@ -23,6 +23,7 @@ import (
 	"github.com/enrol-dev/enrol/internal/facade/review"
 	"github.com/enrol-dev/enrol/internal/facade/store"
 	"github.com/enrol-dev/enrol/internal/settings"
+	"github.com/enrol-dev/enrol/internal/token"
 )
 
 // configuration is what the flags say.
@@ -35,6 +36,7 @@ type configuration struct {
 	origins                         edge.Origins
 	callersPerMinute, sourcesMinute int
 	drainDelay                      time.Duration
+	browsing                        browsing
 }
 
 func parse(args []string) (*configuration, error) {
@@ -59,6 +61,7 @@ func parse(args []string) (*configuration, error) {
 		"how many requests may come from an address, or an IPv6 network of 64 bits, in a minute; 0: no limit")
 	flags.DurationVar(&c.drainDelay, "drain-delay", 0,
 		"how long to go on after readiness has become false at the end: as long as load balancers need to see it")
+	c.browsing.add(flags)
 	flags.BoolVar(&c.versioning, "version", false, "print the version and end")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -115,13 +118,24 @@ func (c *configuration) handler(config *rest.Config, objects *store.Store, logge
 		return nil, err
 	}
 	now := clock.RealClock{}
+	reviewer := identity.NewReviewer(clients.AuthenticationV1().TokenReviews(), c.cluster.Naming(), now)
+	keys := token.OpenKeys(c.browsing.tokenKeys, now.Now)
+	sessions, err := c.browsing.sessions(&c.cluster, keys, reviewer, logger)
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := c.browsing.cluster(sessions)
+	if err != nil {
+		return nil, err
+	}
+	d := domain.New(domain.Options{
+		Store: objects, Keys: keys,
+		Access: review.New(clients.AuthorizationV1().SubjectAccessReviews(), now),
+		Naming: c.cluster.Naming(), Links: links, Tracking: c.cluster.Tracking(), Clock: now, Log: logger,
+	})
+	sessions.Recognise = d.Recognise
 	return facade.New(facade.Options{
-		Domain: domain.New(domain.Options{
-			Store:  objects,
-			Access: review.New(clients.AuthorizationV1().SubjectAccessReviews(), now),
-			Naming: c.cluster.Naming(), Links: links, Tracking: c.cluster.Tracking(), Clock: now, Log: logger,
-		}),
-		Reviewer:  identity.NewReviewer(clients.AuthenticationV1().TokenReviews(), c.cluster.Naming(), now),
+		Domain: d, Reviewer: reviewer, Sessions: sessions, Cluster: cluster,
 		PublicURL: c.cluster.PublicURL, RequireTLS: c.requireTLS, TrustedProxies: c.proxies, Origins: c.origins,
 		CallersPerMinute: c.callersPerMinute, SourcesPerMinute: c.sourcesMinute, Clock: now, Log: logger,
 	})

@@ -16,12 +16,18 @@ func (s *session) startFacade(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	signIn, err := s.facadeSignIn()
+	if err != nil {
+		return err
+	}
 	health := loopback(s.facadeHealthPort)
-	s.facade, err = process.Start("facade", s.folder.file("logs/facade.log"), s.options.facade,
-		"--kubeconfig="+config,
-		"--listen-address="+loopback(s.facadePort), "--tls-cert-file="+certFile, "--tls-key-file="+keyFile,
-		"--public-url="+s.publicURL(), "--username-claim=email",
-		"--health-probe-bind-address="+health)
+	arguments := append([]string{
+		"--kubeconfig=" + config,
+		"--listen-address=" + loopback(s.facadePort), "--tls-cert-file=" + certFile, "--tls-key-file=" + keyFile,
+		"--public-url=" + s.publicURL(), "--username-claim=email",
+		"--health-probe-bind-address=" + health,
+	}, signIn...)
+	s.facade, err = process.Start("facade", s.folder.file("logs/facade.log"), s.options.facade, arguments...)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ const passwordsName = "passwords"
 // there.
 func (s *session) startPeople(ctx context.Context) error {
 	people, err := identityprovider.Start(ctx, identityprovider.Options{
-		Dir: s.folder.path, Port: s.peoplePort, People: []identityprovider.Person{
+		Dir: s.folder.path, Port: s.peoplePort, RedirectURIs: []string{s.callbackURL()}, People: []identityprovider.Person{
 			{Email: "ada@example.com"},
 			{Email: "jane@example.com"},
 			{Email: "joe@example.com"},

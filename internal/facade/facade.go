@@ -18,7 +18,9 @@ import (
 	"github.com/enrol-dev/enrol/internal/facade/fault"
 	"github.com/enrol-dev/enrol/internal/facade/identity"
 	"github.com/enrol-dev/enrol/internal/facade/llamacloud"
+	"github.com/enrol-dev/enrol/internal/facade/pages"
 	"github.com/enrol-dev/enrol/internal/facade/qovery"
+	"github.com/enrol-dev/enrol/internal/facade/session"
 	"github.com/enrol-dev/enrol/internal/facade/versori"
 )
 
@@ -26,6 +28,10 @@ import (
 type Options struct {
 	Domain   *domain.Domain
 	Reviewer *identity.Reviewer
+	// Sessions are those of browsers.
+	Sessions *session.Sessions
+	// Cluster is what new members are told of it.
+	Cluster pages.Cluster
 	// PublicURL is where people reach the facade.
 	PublicURL string
 	// RequireTLS refuses what comes in clear from elsewhere than this machine.
@@ -71,7 +77,10 @@ func New(o Options) (http.Handler, error) {
 		documents[name] = document
 	}
 	var err error
-	if r.pages, err = docs.Handler(documents); err != nil {
+	if r.documents, err = docs.Handler(documents); err != nil {
+		return nil, err
+	}
+	if r.pages, err = guard.pages(); err != nil {
 		return nil, err
 	}
 	return edge.New(r, edge.Options{
@@ -79,11 +88,28 @@ func New(o Options) (http.Handler, error) {
 	}), nil
 }
 
+// pages are what people see in a browser: sign-in, invitations, members.
+func (g *guard) pages() (*http.ServeMux, error) {
+	p, err := pages.New(pages.Options{
+		Domain: g.Domain, Sessions: g.Sessions, PublicURL: g.PublicURL, RequireTLS: g.RequireTLS, Limit: g.limitSource,
+		Cluster: g.Cluster, Log: g.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	g.Sessions.Register(mux, g.admitting)
+	p.Register(mux)
+	return mux, nil
+}
+
 // router gives a request to the dialect whose its path is.
 type router struct {
 	dialects []*dialect.Served
-	// pages are the documents, and what has no owner.
-	pages http.Handler
+	// pages are what people see in a browser: sign-in, invitations, members.
+	pages *http.ServeMux
+	// documents are those of the dialects. They answer for what has no owner, too.
+	documents http.Handler
 }
 
 func (r *router) ServeHTTP(w http.ResponseWriter, request *http.Request) {
@@ -91,7 +117,22 @@ func (r *router) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		owner.ServeHTTP(w, request)
 		return
 	}
-	r.pages.ServeHTTP(w, request)
+	if r.isPage(request) {
+		r.pages.ServeHTTP(w, request)
+		return
+	}
+	r.documents.ServeHTTP(w, request)
+}
+
+// isPage tells whether there is a page with the path, whatever the method: the mux knows what to say of others.
+func (r *router) isPage(request *http.Request) bool {
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		asked := &http.Request{Method: method, Host: request.Host, URL: request.URL}
+		if _, pattern := r.pages.Handler(asked); pattern != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *router) owner(request *http.Request) *dialect.Served {

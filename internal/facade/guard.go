@@ -3,13 +3,18 @@ package facade
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/enrol-dev/enrol/internal/facade/dialect"
 	"github.com/enrol-dev/enrol/internal/facade/domain"
 	"github.com/enrol-dev/enrol/internal/facade/edge"
 	"github.com/enrol-dev/enrol/internal/facade/fault"
 	"github.com/enrol-dev/enrol/internal/facade/identity"
+	"github.com/enrol-dev/enrol/internal/facade/session"
 )
 
 // guard is what stands before the routes of every dialect.
@@ -27,11 +32,33 @@ func (g *guard) Secure(r *http.Request) error {
 	return nil
 }
 
-// Identify says who calls: the API server knows, of the token in the Authorization header. Each source may ask so often, which
-// keeps guesses off the API server, and each caller.
-func (g *guard) Identify(r *http.Request) (context.Context, *identity.Caller, error) {
+// admitting stands before sign-in: TLS where that is required, and no more than so many requests from a source.
+func (g *guard) admitting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		edge.AuditOf(r.Context()).SetRoute(r.Pattern)
+		if err := g.Secure(r); err != nil {
+			http.Error(w, "This address must start with https://.", http.StatusForbidden)
+			return
+		}
+		if after, ok := g.limitSource(r); !ok {
+			w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(after.Seconds())))))
+			http.Error(w, "Too many requests. Please try again in a moment.", http.StatusTooManyRequests)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// limitSource says whether a request is one too many of its source, and when to come back.
+func (g *guard) limitSource(r *http.Request) (after time.Duration, ok bool) {
+	return g.sources.Allow(edge.SourceKey(edge.Source(r.Context())))
+}
+
+// Identify says who calls: the API server knows, of the token in the Authorization header or a session. Each source may ask so
+// often, which keeps guesses off the API server, and each caller.
+func (g *guard) Identify(r *http.Request, accepted dialect.Credentials) (context.Context, *identity.Caller, error) {
 	ctx := r.Context()
-	token, err := bearer(r.Header["Authorization"])
+	token, err := g.token(r, accepted)
 	if err != nil {
 		return ctx, nil, err
 	}
@@ -61,6 +88,20 @@ func (g *guard) Identify(r *http.Request) (context.Context, *identity.Caller, er
 		ctx = domain.WithNoter(ctx, record)
 	}
 	return ctx, caller, nil
+}
+
+// token is the credential of a request. Browsers send a cookie along whoever asks, so that with one it matters who asked.
+func (g *guard) token(r *http.Request, accepted dialect.Credentials) (string, error) {
+	headers := r.Header["Authorization"]
+	if accepted == dialect.HeaderOrCookie && len(headers) == 0 {
+		if token := g.Sessions.IDToken(r); token != "" {
+			if err := session.SameOrigin(r); err != nil {
+				return "", fault.New(fault.Forbidden, "a page of another origin must not use the session")
+			}
+			return token, nil
+		}
+	}
+	return bearer(headers)
 }
 
 // bearer is the one credential of a request.

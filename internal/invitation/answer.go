@@ -116,20 +116,17 @@ func (a *Attempt) isDuplicate() bool {
 
 // checkProof wants the address, and either the identity provider's word for it or the mailed token of the latest send.
 func (a *Attempt) checkProof() error {
-	i := a.Invitation
-	if !sameAddress(a.Person.Email, string(i.Spec.Email)) {
-		return ErrNotYours
-	}
-	if a.Person.EmailVerified {
-		return nil
-	}
-	claims := a.Token
-	if claims == nil || claims.Invitation != string(i.UID) || claims.SendNumber != i.Status.SendNumber ||
-		claims.Address != token.HashAddress(string(i.Spec.Email)) ||
-		i.Status.ExpireTime == nil || !claims.Expire.Equal(i.Status.ExpireTime.Time) {
+	if !SameAddress(a.Person.Email, string(a.Invitation.Spec.Email)) || !a.Person.EmailVerified && !Proves(a.Token, a.Invitation) {
 		return ErrNotYours
 	}
 	return nil
+}
+
+// Proves tells whether a token, after its verification, is that of the latest mail of an Invitation; nil is none.
+func Proves(claims *token.Claims, i *enrolv1alpha1.Invitation) bool {
+	return claims != nil && claims.Invitation == string(i.UID) && claims.SendNumber == i.Status.SendNumber &&
+		claims.Address == token.HashAddress(string(i.Spec.Email)) &&
+		i.Status.ExpireTime != nil && claims.Expire.Equal(i.Status.ExpireTime.Time)
 }
 
 func (a *Attempt) checkRules() error {
@@ -140,8 +137,8 @@ func (a *Attempt) checkRules() error {
 	return a.Links.Check(&a.Invitation.Spec, policy)
 }
 
-// sameAddress compares by ASCII letters only: to Unicode's folding, other letters look the same.
-func sameAddress(a, b string) bool {
+// SameAddress compares by ASCII letters only: to Unicode's folding, other letters look the same. No address is like none.
+func SameAddress(a, b string) bool {
 	return a != "" && lower(a) == lower(b)
 }
 

@@ -34,9 +34,22 @@ type Dialect struct {
 	Fields map[fault.Field]string
 	// BadPath is what a path parameter against the document is: Invalid, or NotFound where the platform says so.
 	BadPath fault.Kind
+	// Credentials that the dialect takes; the zero value: a header alone.
+	Credentials Credentials
 	// UnknownMethod is what another method on a known path is: MethodNotAllowed, or NotFound where the platform says so.
 	UnknownMethod fault.Kind
 }
+
+// Credentials are ways to say who calls.
+type Credentials int
+
+// The ways. A header beats a cookie.
+const (
+	// Header is the Authorization header.
+	Header Credentials = iota
+	// HeaderOrCookie is also the cookie of a browser's session.
+	HeaderOrCookie
+)
 
 // Hooks are what a dialect's routes are registered with.
 type Hooks struct {

@@ -18,8 +18,8 @@ import (
 type Guard interface {
 	// Secure says why a request must not be answered in clear.
 	Secure(r *http.Request) error
-	// Identify says who calls. The context that it returns is the one that the request goes on with.
-	Identify(r *http.Request) (context.Context, *identity.Caller, error)
+	// Identify says who calls, by the credentials that count. The context that it returns is the one that the request goes on with.
+	Identify(r *http.Request, accepted Credentials) (context.Context, *identity.Caller, error)
 	// Entered is told which route a request takes, and which organisation it is about: "" for none, or one that is not seen.
 	Entered(ctx context.Context, route, organisation string)
 	// Failed is told what went wrong.
@@ -103,7 +103,7 @@ func (s *Served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
-	ctx, caller, err := h.guard.Identify(r)
+	ctx, caller, err := h.guard.Identify(r, h.Credentials)
 	if err != nil {
 		h.refuse(w, r, err)
 		return

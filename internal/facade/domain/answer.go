@@ -12,27 +12,34 @@ import (
 	"github.com/enrol-dev/enrol/internal/facade/identity"
 	"github.com/enrol-dev/enrol/internal/facade/store"
 	"github.com/enrol-dev/enrol/internal/invitation"
+	"github.com/enrol-dev/enrol/internal/token"
 )
 
 // Accept records that the caller accepts, and returns the invitation as it was. The operator then makes the Member. With
 // an organisation, the invitation must be of that one.
 func (d *Domain) Accept(ctx context.Context, caller *identity.Caller, o *Organisation, id string) (*Invitation, error) {
-	return d.answer(ctx, caller, o, id, func(a *invitation.Attempt) (*enrolv1alpha1.Invitation, error) {
-		if err := d.ownersCanChange(a); err != nil {
-			return nil, err
-		}
-		return a.Accept()
-	})
+	return d.answer(ctx, proven(caller), o, id, d.accept)
+}
+
+func (d *Domain) accept(a *invitation.Attempt) (*enrolv1alpha1.Invitation, error) {
+	if err := d.ownersCanChange(a); err != nil {
+		return nil, err
+	}
+	return a.Accept()
 }
 
 // Decline records that the caller declines.
 func (d *Domain) Decline(ctx context.Context, caller *identity.Caller, o *Organisation, id string) (*Invitation, error) {
-	return d.answer(ctx, caller, o, id, (*invitation.Attempt).Decline)
+	return d.answer(ctx, proven(caller), o, id, (*invitation.Attempt).Decline)
 }
 
 // Join is Accept that waits until the membership exists. Whoever has accepted before only waits.
 func (d *Domain) Join(ctx context.Context, caller *identity.Caller, id string) (*Membership, error) {
-	view, err := d.Accept(ctx, caller, nil, id)
+	return d.join(ctx, proven(caller), id)
+}
+
+func (d *Domain) join(ctx context.Context, by *Person, id string) (*Membership, error) {
+	view, err := d.answer(ctx, by, nil, id, d.accept)
 	if own, ok := errors.AsType[*ownAnswerError](err); ok {
 		view, err = &Invitation{Organisation: own.organisation, object: own.invitation}, nil
 	}
@@ -47,7 +54,7 @@ func (d *Domain) Join(ctx context.Context, caller *identity.Caller, id string) (
 		if err != nil {
 			return false
 		}
-		joined = d.Own(o, caller)
+		joined = d.Own(o, by.Caller)
 		return joined != nil && !joined.Suspended && (joined.Owner || !view.object.Spec.Owns())
 	})
 	if err != nil {
@@ -64,12 +71,33 @@ type ownAnswerError struct {
 
 func (*ownAnswerError) Error() string { return "the caller has accepted it already" }
 
+// Person is who answers an invitation.
+type Person struct {
+	invitation.Person
+
+	Caller *identity.Caller
+	// Token is what the token of the mail says that the person has; nil for none.
+	Token *token.Claims
+}
+
+// proven is a caller whose address the identity provider vouches for.
+func proven(caller *identity.Caller) *Person {
+	return &Person{Caller: caller, Person: invitation.Person{
+		Username: caller.Name, Email: caller.VerifiedEmail, EmailVerified: caller.VerifiedEmail != "",
+	}}
+}
+
+// mayAnswer tells whether the person can have to do with an Invitation at all; the Attempt looks closer.
+func (p *Person) mayAnswer(i *enrolv1alpha1.Invitation) bool {
+	return p.Username != "" && (p.EmailVerified || p.Token != nil) && invitation.SameAddress(p.Email, string(i.Spec.Email))
+}
+
 type attempt func(*invitation.Attempt) (*enrolv1alpha1.Invitation, error)
 
 // answer reads past the caches, so that nobody answers what was answered or withdrawn, and writes on the condition that
 // nothing has changed since.
 func (d *Domain) answer(
-	ctx context.Context, caller *identity.Caller, o *Organisation, id string, try attempt,
+	ctx context.Context, by *Person, o *Organisation, id string, try attempt,
 ) (*Invitation, error) {
 	cached := d.Store.InvitationByUID(strings.ToLower(id))
 	if cached == nil {
@@ -79,7 +107,7 @@ func (d *Domain) answer(
 	if home == nil || o != nil && o.UID != home.UID {
 		return nil, errNoInvitation
 	}
-	if caller.VerifiedEmail == "" || caller.Name == "" || caller.VerifiedEmail != string(cached.Spec.Email) {
+	if !by.mayAnswer(cached) {
 		return nil, errNotYours
 	}
 	lost := false
@@ -95,14 +123,14 @@ func (d *Domain) answer(
 		home = d.organisation(organisation)
 		answered, err := try(&invitation.Attempt{
 			Invitation: live, Organisation: organisation, Links: d.Links, Now: d.Clock.Now(),
-			Person: invitation.Person{Username: caller.Name, Email: caller.VerifiedEmail, EmailVerified: true},
+			Person: by.Person, Token: by.Token,
 		})
 		if err != nil {
-			return nil, d.refusal(err, caller, home, live, lost)
+			return nil, d.refusal(err, by.Caller, home, live, lost)
 		}
 		view := d.invitation(home, live)
 		note(ctx, answered)
-		err = d.Store.UpdateAnswer(ctx, caller, answered)
+		err = d.Store.UpdateAnswer(ctx, by.Caller, answered)
 		if apierrors.IsConflict(err) || apierrors.IsInvalid(err) {
 			lost = true
 			return nil, errOvertaken

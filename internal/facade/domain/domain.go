@@ -20,6 +20,7 @@ import (
 	"github.com/enrol-dev/enrol/internal/gitops"
 	"github.com/enrol-dev/enrol/internal/invitation"
 	"github.com/enrol-dev/enrol/internal/subject"
+	"github.com/enrol-dev/enrol/internal/token"
 )
 
 // Options are what a Domain is made of.
@@ -32,7 +33,9 @@ type Options struct {
 	Links invitation.Links
 	// Tracking says how to see what is kept in Git.
 	Tracking gitops.Tracking
-	Clock    clock.Clock
+	// Keys verify the tokens of mails; nil: no token counts.
+	Keys  *token.Keys
+	Clock clock.Clock
 	// Log is for the operator of the facade.
 	Log logr.Logger
 }

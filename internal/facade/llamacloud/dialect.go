@@ -42,6 +42,7 @@ func New(d *domain.Domain, publicURL string) *dialect.Dialect {
 		Fields: map[fault.Field]string{
 			fault.Username: "user_id", fault.Email: "email", fault.Role: "role_id", fault.Project: "project_ids",
 		},
+		Credentials:   dialect.HeaderOrCookie,
 		BadPath:       fault.Invalid,
 		UnknownMethod: fault.MethodNotAllowed,
 	}

@@ -1,0 +1,517 @@
+package pages
+
+import (
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/facade/domain"
+	"github.com/enrol-dev/enrol/internal/facade/fault"
+	"github.com/enrol-dev/enrol/internal/subject"
+)
+
+var (
+	forms   = regexp.MustCompile(`name="action" value="([a-z]+)">(?:<input type="hidden" name="id" value="([^"]*)">)?`)
+	choices = regexp.MustCompile(`<option value="([^"]*)"`)
+	chosen  = regexp.MustCompile(`<option value="([^"]*)" selected`)
+)
+
+// offered are the forms of a page: action and id.
+func offered(page string) []string {
+	found := []string{}
+	for _, match := range forms.FindAllStringSubmatch(page, -1) {
+		found = append(found, strings.TrimSpace(match[1]+" "+match[2]))
+	}
+	return found
+}
+
+func matches(pattern *regexp.Regexp, page string) (found []string) {
+	for _, match := range pattern.FindAllStringSubmatch(page, -1) {
+		found = append(found, match[1])
+	}
+	return found
+}
+
+// TestOrganisationOffersWhatIsAllowed: no button is there for what would be refused.
+func TestOrganisationOffersWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	two := func(o *enrolv1alpha1.Organisation) {
+		o.Spec.Owners = append(o.Spec.Owners, enrolv1alpha1.Owner{Username: "bob@example.com"})
+	}
+	cases := map[string]struct {
+		reason      string
+		who         string
+		change      func(*enrolv1alpha1.Organisation)
+		gitOps      bool
+		want, roles []string
+		chosen      []string
+		invitations bool
+	}{
+		"Owner": {
+			reason: "may do everything, but not take out the last owner", who: ada, change: func(*enrolv1alpha1.Organisation) {},
+			want: []string{
+				"remove jane", "remove joe", "remove new", "remove off", "resend kim", "revoke kim", "resend late", "revoke late", "invite",
+			},
+			roles: []string{"owner", "admin", "developer", "billing-admin", "viewer"}, chosen: []string{"viewer"}, invitations: true,
+		},
+		"Admin": {
+			reason: "may do nothing about owners", who: jane, change: two,
+			want:  []string{"remove jane", "remove joe", "remove new", "remove off", "resend kim", "revoke kim", "invite"},
+			roles: []string{"admin", "developer", "billing-admin", "viewer"}, chosen: []string{"viewer"}, invitations: true,
+		},
+		"Viewer": {
+			reason: "sees people, and neither invitations nor buttons", who: joe, change: two, want: []string{},
+		},
+		"Recruiter": {
+			reason: "may give the role, but neither delete nor update", who: maxim, change: two,
+			want: []string{"invite"}, roles: []string{"viewer"}, chosen: []string{"viewer"}, invitations: true,
+		},
+		"Git": {
+			reason: "what is kept in Git is changed there", who: ada, gitOps: true, change: func(o *enrolv1alpha1.Organisation) {
+				o.Annotations = map[string]string{enrolv1alpha1.AnnotationManagedInGit: "true"}
+			},
+			want:  []string{"remove joe", "remove new", "remove off", "resend late", "revoke late", "invite"},
+			roles: []string{"admin", "developer", "billing-admin", "viewer"}, chosen: []string{"viewer"}, invitations: true,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := acme(tc.change)
+			if tc.gitOps {
+				c.find("members", "jane").SetAnnotations(map[string]string{enrolv1alpha1.AnnotationManagedInGit: "true"})
+				c.find("invitations", "kim").SetAnnotations(map[string]string{enrolv1alpha1.AnnotationManagedInGit: "true"})
+			}
+			s := serve(t, c)
+			w := s.get(tc.who, "/organisations/acme")
+			page := w.Body.String()
+			if w.Code != http.StatusOK {
+				t.Fatalf("%s: got %d:\n%s", tc.reason, w.Code, page)
+			}
+			if diff := cmp.Diff(tc.want, offered(page)); diff != "" {
+				t.Errorf("%s: forms (-want +got):\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(tc.roles, matches(choices, page)); diff != "" {
+				t.Errorf("%s: roles to choose from (-want +got):\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(tc.chosen, matches(chosen, page)); diff != "" {
+				t.Errorf("%s: chosen role (-want +got):\n%s", tc.reason, diff)
+			}
+			if got := strings.Contains(page, kim); got != tc.invitations {
+				t.Errorf("%s: the page tells who is invited: %t, want %t", tc.reason, got, tc.invitations)
+			}
+			for _, shown := range []string{ada, jane, joe, "new@example.com", "has not signed in yet", "suspended", "data"} {
+				if !strings.Contains(page, shown) {
+					t.Errorf("%s: the page does not show %q", tc.reason, shown)
+				}
+			}
+		})
+	}
+}
+
+// TestChanges: a form leads to one write with the visitor's own token, and back to the page by a code.
+func TestChanges(t *testing.T) {
+	t.Parallel()
+	const members, invitations = "/apis/enrol.dev/v1alpha1/namespaces/org-acme/members", "/apis/enrol.dev/v1alpha1/namespaces/org-acme/invitations"
+	cases := map[string]struct {
+		reason          string
+		who             string
+		form            url.Values
+		location, write string
+	}{
+		"Invite": {
+			reason: "an address and a role", who: jane, form: url.Values{"action": {"invite"}, "email": {" Max@Example.com "}, "role": {"viewer"}},
+			location: "/organisations/acme?done=invited", write: "POST " + invitations,
+		},
+		"Revoke": {
+			reason: "the link is dead", who: jane, form: url.Values{"action": {"revoke"}, "id": {"kim"}},
+			location: "/organisations/acme?done=revoked", write: "DELETE " + invitations + "/kim",
+		},
+		"Remove": {
+			reason: "the access is gone", who: jane, form: url.Values{"action": {"remove"}, "id": {"joe"}},
+			location: "/organisations/acme?done=removed", write: "DELETE " + members + "/joe",
+		},
+		"Leave": {
+			reason: "whoever is gone cannot see the page any more", who: jane, form: url.Values{"action": {"remove"}, "id": {"jane"}},
+			location: "/?done=left", write: "DELETE " + members + "/jane",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, acme())
+			w := s.post(tc.who, tc.form)
+			if w.Code != http.StatusSeeOther || w.Header().Get("Location") != tc.location {
+				t.Fatalf("%s: got %d to %q, want %q:\n%s", tc.reason, w.Code, w.Header().Get("Location"), tc.location, w.Body)
+			}
+			if got, want := s.written(), "["+tc.write+" Bearer token-of-"+tc.who+"]"; got != want {
+				t.Errorf("%s: wrote %s, want %s", tc.reason, got, want)
+			}
+		})
+	}
+}
+
+// TestRefusedChanges: nothing is written, and the page says why.
+func TestRefusedChanges(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason string
+		who    string
+		form   url.Values
+		status int
+		want   string
+	}{
+		"ViewerInvites":     {"no right to invitations", joe, url.Values{"action": {"invite"}, "email": {"a@b.example"}}, 403, "create on invitations"},
+		"ViewerResends":     {"no right to invitations", joe, url.Values{"action": {"resend"}, "id": {"kim"}}, 403, "update on invitations"},
+		"ViewerRevokes":     {"no right to invitations", joe, url.Values{"action": {"revoke"}, "id": {"kim"}}, 403, "delete on invitations"},
+		"ViewerRemoves":     {"no right to members", joe, url.Values{"action": {"remove"}, "id": {"jane"}}, 403, "delete on members"},
+		"AdminInvitesOwner": {"no grant on owner", jane, url.Values{"action": {"invite"}, "email": {"a@b.example"}, "role": {"owner"}}, 403, "organisationroles"},
+		"AdminRevokesOwner": {"no grant on owner", jane, url.Values{"action": {"revoke"}, "id": {"late"}}, 403, "organisationroles"},
+		"NoAddress":         {"said beside what was filled in", jane, url.Values{"action": {"invite"}, "email": {"nobody"}, "role": {"admin"}}, 422, "The address must have one @."},
+		"UnknownRole":       {"a role of another organisation", jane, url.Values{"action": {"invite"}, "email": {"a@b.example"}, "role": {"boss"}}, 422, "The role is refused"},
+		"InvitedTwice":      {"one invitation per address", jane, url.Values{"action": {"invite"}, "email": {kim}}, 409, "an invitation for this address already"},
+		"InvitedMember":     {"a member needs none", jane, url.Values{"action": {"invite"}, "email": {joe}}, 409, "a member already"},
+		"RevokedTwice":      {"a double click", jane, url.Values{"action": {"revoke"}, "id": {"gone"}}, 404, "not there any more"},
+		"NoAction":          {"not our form", jane, url.Values{}, 400, "cannot be read"},
+		"UnknownAction":     {"not our form", jane, url.Values{"action": {"own"}}, 400, "cannot be read"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, acme())
+			w := s.post(tc.who, tc.form)
+			page := html.UnescapeString(w.Body.String())
+			if w.Code != tc.status || !strings.Contains(page, tc.want) {
+				t.Errorf("%s: got %d, want %d with %q:\n%s", tc.reason, w.Code, tc.status, tc.want, page)
+			}
+			if email := tc.form.Get("email"); tc.status == http.StatusUnprocessableEntity && !strings.Contains(page, `value="`+email+`"`) {
+				t.Errorf("%s: the form has lost %q", tc.reason, email)
+			}
+			if got := s.written(); got != "[]" {
+				t.Errorf("%s: wrote %s", tc.reason, got)
+			}
+		})
+	}
+}
+
+// TestFormsFromElsewhere: what a page of another site sends changes nothing, and neither does what says nothing of itself.
+func TestFormsFromElsewhere(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason  string
+		headers map[string]string
+		want    int
+	}{
+		"SameOrigin":   {"a form of the page", map[string]string{"Sec-Fetch-Site": "same-origin"}, http.StatusSeeOther},
+		"OldBrowser":   {"a browser that only knows Origin", map[string]string{"Origin": "https://example.com"}, http.StatusSeeOther},
+		"PublicOrigin": {"a proxy has changed the Host", map[string]string{"Origin": "https://enrol.example.com"}, http.StatusSeeOther},
+		"CrossSite":    {"a form of another site", map[string]string{"Sec-Fetch-Site": "cross-site"}, http.StatusForbidden},
+		"SameSite":     {"a neighbour is another site too", map[string]string{"Sec-Fetch-Site": "same-site"}, http.StatusForbidden},
+		"OtherOrigin":  {"an old browser, a form of another site", map[string]string{"Origin": "https://evil.example"}, http.StatusForbidden},
+		"NullOrigin":   {"a form out of a sandbox", map[string]string{"Origin": "null"}, http.StatusForbidden},
+		"Nothing":      {"no browser", nil, http.StatusForbidden},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, acme())
+			r := request("/organisations/acme", url.Values{"action": {"remove"}, "id": {"joe"}})
+			r.Header.Del("Sec-Fetch-Site")
+			for name, value := range tc.headers {
+				r.Header.Set(name, value)
+			}
+			w := s.send(r, jane)
+			if w.Code != tc.want {
+				t.Errorf("%s: got %d, want %d", tc.reason, w.Code, tc.want)
+			}
+			if wrote := s.written() != "[]"; wrote != (tc.want == http.StatusSeeOther) {
+				t.Errorf("%s: wrote %s", tc.reason, s.written())
+			}
+		})
+	}
+}
+
+// TestTextsAreShownAsText: whatever people call themselves and their organisations.
+func TestTextsAreShownAsText(t *testing.T) {
+	t.Parallel()
+	const script = `<script>alert("1")</script>`
+	c := acme(func(o *enrolv1alpha1.Organisation) {
+		o.Spec.DisplayName = script + "organisation"
+		o.Spec.LogoURL = "https://e.org/" + script
+		o.Spec.Roles = []enrolv1alpha1.Role{{Name: "odd", BasedOn: "viewer", DisplayName: script + "role"}}
+	})
+	c.member("odd", enrolv1alpha1.MemberSpec{Username: script + "user", Roles: []enrolv1alpha1.RoleName{"odd"}, Projects: enrolv1alpha1.Projects{script + "project"}})
+	c.invitation("odd", start.Add(time.Hour), enrolv1alpha1.InvitationSpec{Email: ada, Roles: []enrolv1alpha1.RoleName{"odd"}})
+	c.find("invitations", "odd").(*enrolv1alpha1.Invitation).Spec.InvitedBy = enrolv1alpha1.Inviter{Username: script + "inviter"}
+	s := serve(t, c)
+	for target, texts := range map[string][]string{
+		"/organisations/acme": {"organisation", "role", "user", "project", "inviter"},
+		"/":                   {"organisation", "role", "inviter"},
+	} {
+		page := s.get(ada, target).Body.String()
+		if strings.Contains(strings.ToLower(page), "<script") {
+			t.Errorf("%s has a script:\n%s", target, page)
+		}
+		for _, text := range texts {
+			if !strings.Contains(page, "&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt;"+text) {
+				t.Errorf("%s does not show the name of the %s", target, text)
+			}
+		}
+	}
+	w := s.post(ada, url.Values{"action": {"invite"}, "email": {`"` + script}})
+	if page := w.Body.String(); w.Code != http.StatusUnprocessableEntity || strings.Contains(page, "<script") {
+		t.Errorf("what was filled in is no text: %d:\n%s", w.Code, page)
+	}
+}
+
+// TestCodes: an address chooses among texts of the page, and brings none of its own.
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	s := serve(t, acme())
+	cases := map[string]struct{ reason, target, want string }{
+		"Invited": {"a known code", "/organisations/acme?done=invited", "the mail is on its way"},
+		"Resent":  {"a known code", "/organisations/acme?done=resent", "sent again"},
+		"Revoked": {"a known code", "/organisations/acme?done=revoked", "was revoked"},
+		"Removed": {"a known code", "/organisations/acme?done=removed", "was removed"},
+		"Left":    {"a known code", "/?done=left", "have left"},
+		"Text":    {"anybody can make such an address", "/organisations/acme?done=Call+this+number", ""},
+		"None":    {"nothing was done", "/organisations/acme", ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			page := s.get(ada, tc.target).Body.String()
+			if note := strings.Contains(page, `role="status"`); note != (tc.want != "") || !strings.Contains(page, tc.want) {
+				t.Errorf("%s: want the note %q:\n%s", tc.reason, tc.want, page)
+			}
+			if strings.Contains(page, "Call this number") {
+				t.Errorf("%s: a text of the address is shown", tc.reason)
+			}
+		})
+	}
+}
+
+// TestUnknownAndUnreadable: nobody learns which organisations there are.
+func TestUnknownAndUnreadable(t *testing.T) {
+	t.Parallel()
+	s := serve(t, acme())
+	for _, who := range []string{kim, "?" + ada} {
+		for _, ask := range []func(target string) *httptest.ResponseRecorder{
+			func(target string) *httptest.ResponseRecorder { return s.get(who, target) },
+			func(target string) *httptest.ResponseRecorder {
+				return s.send(request(target, url.Values{"action": {"remove"}, "id": {"joe"}}), who)
+			},
+		} {
+			there, nowhere := ask("/organisations/acme"), ask("/organisations/nowhere")
+			if there.Code != http.StatusNotFound || nowhere.Code != http.StatusNotFound {
+				t.Errorf("%s: got %d and %d", who, there.Code, nowhere.Code)
+			}
+			if diff := cmp.Diff(nowhere.Body.String(), there.Body.String()); diff != "" {
+				t.Errorf("%s: the pages differ (-unknown +unreadable):\n%s", who, diff)
+			}
+			if diff := cmp.Diff(nowhere.Header(), there.Header()); diff != "" {
+				t.Errorf("%s: the headers differ (-unknown +unreadable):\n%s", who, diff)
+			}
+		}
+	}
+	if got := s.written(); got != "[]" {
+		t.Errorf("wrote %s", got)
+	}
+}
+
+// TestSignInFirst: whoever has not signed in is sent there, and back to the page.
+func TestSignInFirst(t *testing.T) {
+	t.Parallel()
+	s := serve(t, acme())
+	for name, w := range map[string]*httptest.ResponseRecorder{
+		"GET":  s.get("", "/organisations/acme"),
+		"POST": s.post("", url.Values{"action": {"remove"}, "id": {"joe"}}),
+	} {
+		if got, want := w.Header().Get("Location"), "/sign-in?return_to=%2Forganisations%2Facme"; w.Code != http.StatusSeeOther || got != want {
+			t.Errorf("%s: got %d to %q, want %q", name, w.Code, got, want)
+		}
+	}
+	if w := s.get("", "/"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `href="/sign-in?return_to=%2F"`) {
+		t.Errorf("the first page does not say where to sign in: %d:\n%s", w.Code, w.Body)
+	}
+	if got := s.written(); got != "[]" {
+		t.Errorf("wrote %s", got)
+	}
+}
+
+// TestHome: organisations and invitations of the visitor; of one whom the API server does not know, invitations alone.
+func TestHome(t *testing.T) {
+	t.Parallel()
+	c := acme()
+	c.invitation("ada", start.Add(time.Hour), enrolv1alpha1.InvitationSpec{Email: ada})
+	s := serve(t, c)
+	const organisation, invitation = `href="/organisations/acme"`, `href="/invitations?inviteToken=`
+	cases := map[string]struct {
+		reason, who               string
+		organisation, invitations bool
+	}{
+		"Member":  {"sees the organisation", joe, true, false},
+		"Invited": {"sees the invitation", kim, false, true},
+		"Both":    {"an owner may be invited all the same", ada, true, true},
+		"Foreign": {"a name of another issuer proves nothing but the address", "?" + ada, false, true},
+		"Late":    {"an expired invitation is nothing to answer", "late@example.com", false, false},
+		"Off":     {"a suspended member sees no page of the organisation", "off@example.com", false, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			page := s.get(tc.who, "/").Body.String()
+			if got := strings.Contains(page, organisation); got != tc.organisation {
+				t.Errorf("%s: organisation %t:\n%s", tc.reason, got, page)
+			}
+			if got := strings.Contains(page, invitation); got != tc.invitations {
+				t.Errorf("%s: invitations %t:\n%s", tc.reason, got, page)
+			}
+		})
+	}
+}
+
+// TestHeadersAndMethods: pages are kept by nobody and framed by nobody, and only POST changes something.
+func TestHeadersAndMethods(t *testing.T) {
+	t.Parallel()
+	s := serve(t, acme())
+	for _, w := range []*httptest.ResponseRecorder{
+		s.get(ada, "/"), s.get(ada, "/organisations/acme"), s.get(ada, "/organisations/nowhere"), s.get("", "/organisations/acme"),
+	} {
+		for name, want := range map[string]string{
+			"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": policy,
+		} {
+			if got := w.Header().Get(name); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+	}
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete} {
+		r := request("/organisations/acme?action=remove&id=joe", url.Values{"action": {"remove"}, "id": {"joe"}})
+		r.Method = method
+		w := s.send(r, ada)
+		if reads := method == http.MethodGet || method == http.MethodHead; reads != (w.Code == http.StatusOK) {
+			t.Errorf("%s: got %d", method, w.Code)
+		}
+	}
+	// A form's values come from its body: an address cannot do anything.
+	if w := s.send(request("/organisations/acme?action=remove&id=joe", url.Values{}), ada); w.Code != http.StatusBadRequest {
+		t.Errorf("values in the address: got %d", w.Code)
+	}
+	if got := s.written(); got != "[]" {
+		t.Errorf("wrote %s", got)
+	}
+}
+
+func TestPageOf(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason       string
+		rows, number int
+		first, last  int
+		want         pager
+	}{
+		"Empty":    {"one page with nothing", 0, 1, 0, 0, pager{Number: 1, Count: 1}},
+		"Full":     {"exactly one page", 100, 1, 0, 100, pager{Total: 100, Number: 1, Count: 1}},
+		"First":    {"there is more", 101, 1, 0, 100, pager{Total: 101, Number: 1, Count: 2, After: "/o?members=2"}},
+		"Last":     {"the rest", 101, 2, 100, 101, pager{Total: 101, Number: 2, Count: 2, Before: "/o?members=1"}},
+		"TooHigh":  {"rows were removed meanwhile", 101, 9, 100, 101, pager{Total: 101, Number: 2, Count: 2, Before: "/o?members=1"}},
+		"Negative": {"an address that somebody made", 101, -9, 0, 100, pager{Total: 101, Number: 1, Count: 2, After: "/o?members=2"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rows := make([]int, tc.rows)
+			for i := range rows {
+				rows[i] = i
+			}
+			got, pages := pageOf(rows, "/o", "members", tc.number)
+			if !slices.Equal(got, rows[tc.first:tc.last]) {
+				t.Errorf("%s: got %v", tc.reason, got)
+			}
+			if diff := cmp.Diff(tc.want, pages); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestRoleOptions: without a choice, nobody becomes more than the organisation's default.
+func TestRoleOptions(t *testing.T) {
+	t.Parallel()
+	o := domain.NewOrganisation(acme().objects["organisations"][0].(*enrolv1alpha1.Organisation), subject.Naming{})
+	role := func(name enrolv1alpha1.RoleName) domain.Role { return domain.Role{Name: name} }
+	cases := map[string]struct {
+		reason string
+		roles  []domain.Role
+		chosen enrolv1alpha1.RoleName
+		want   string
+	}{
+		"Default":   {"the default role is viewer", []domain.Role{role("admin"), role("viewer"), role("odd")}, "", "viewer"},
+		"Weakest":   {"the default role is not to be given", []domain.Role{role("owner"), role("admin")}, "", "admin"},
+		"FilledIn":  {"what was filled in", []domain.Role{role("admin"), role("viewer")}, "admin", "admin"},
+		"Forbidden": {"what was filled in cannot be", []domain.Role{role("admin"), role("viewer")}, "owner", "viewer"},
+		"None":      {"there is no form", nil, "", ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := ""
+			for _, option := range options(o, tc.roles, tc.chosen) {
+				if option.Chosen {
+					got += option.Value
+				}
+			}
+			if got != tc.want {
+				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason string
+		err    *fault.Error
+		status int
+		text   string
+	}{
+		"Resend": {
+			"a minute apart", &fault.Error{Kind: fault.RateLimited, Text: "resends must be a minute apart", RetryAfter: 40 * time.Second},
+			http.StatusTooManyRequests, "Resends must be a minute apart. Please try again in a minute.",
+		},
+		"Quota": {
+			"as long as it takes", &fault.Error{Kind: fault.RateLimited, Text: "too many", RetryAfter: 25 * time.Minute},
+			http.StatusTooManyRequests, "Too many. Please try again in 25 minutes.",
+		},
+		"Never": {
+			"not a time to wait for", &fault.Error{Kind: fault.RateLimited, Text: "sent as often as it may be: make a new one", RetryAfter: 24 * time.Hour},
+			http.StatusTooManyRequests, "Sent as often as it may be: make a new one.",
+		},
+		"Busy":        {"the API server's limit has a page of its own", &fault.Error{Kind: fault.RateLimited}, 0, ""},
+		"Unavailable": {"nothing that the visitor can mend", &fault.Error{Kind: fault.Unavailable, Text: "secret"}, 0, ""},
+		"Internal":    {"nothing that the visitor can mend", &fault.Error{Kind: fault.Internal, Text: "secret"}, 0, ""},
+		"SignIn":      {"the session has ended", &fault.Error{Kind: fault.Unauthenticated}, 0, ""},
+		"Waiting":     {"the operator is slow", fault.New(fault.Timeout, "not yet"), http.StatusGatewayTimeout, "Not yet. Please look again in a moment."},
+		"Timeout":     {"the API server is slow", &fault.Error{Kind: fault.Timeout}, 0, ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status, text := refusal(tc.err)
+			if status != tc.status || text != tc.text {
+				t.Errorf("%s: got %d %q, want %d %q", tc.reason, status, text, tc.status, tc.text)
+			}
+		})
+	}
+}
