@@ -51,8 +51,20 @@ build: ## Build bin/operator and bin/facade
 
 # Manifests are read by kubectl, so that the test cache does not know of them: hence -count=1.
 .PHONY: test
-test: k8s bin/tools/idp ## Run all tests, against a real control plane
+test: k8s bin/tools/idp chromium ## Run all tests, against a real control plane
 	$(GO) test -count=1 -timeout 20m ./...
+
+# What the browser tests drive.
+.PHONY: chromium
+chromium:
+	@hack/chromium.sh
+
+# The test leaves its pictures in bin/test; those for the documentation are copied.
+.PHONY: screenshots
+screenshots: k8s bin/tools/idp chromium ## Take the pictures in docs/images anew
+	$(GO) test -count=1 -run '^TestScreenshots$$' ./cmd/facade
+	@mkdir -p docs/images
+	cp bin/test/*.png docs/images/
 
 .PHONY: clients
 clients: k8s bin/tools/idp ## Let published clients of the platforms talk to the facade; needs node and npm

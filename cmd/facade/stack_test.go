@@ -59,12 +59,16 @@ func TestMain(m *testing.M) {
 		if operator, err = operatortest.Start(environment, operatortest.Options{PublicURL: publicURL}); err != nil {
 			return nil, err
 		}
+		signIn, err := signInArguments()
+		if err != nil {
+			return nil, errors.Join(err, operator.Stop())
+		}
 		replicas := []struct {
 			into **replica
 			args []string
 		}{
-			{&facades[0], nil},
-			{&facades[1], nil},
+			{&facades[0], signIn},
+			{&facades[1], signIn},
 			{&plain, []string{"--tls-cert-file=", "--tls-key-file=", "--require-tls", "--trusted-proxies=127.0.0.0/8"}},
 			{&limited, []string{"--requests-per-minute=1"}},
 		}
@@ -78,9 +82,9 @@ func TestMain(m *testing.M) {
 			for _, r := range replicas {
 				ended = append(ended, (*r.into).stop())
 			}
-			return errors.Join(append(ended, operator.Stop())...)
+			return errors.Join(append(ended, theBrowser.stop(), operator.Stop())...)
 		}, nil
-	}))
+	}, publicURL+"/sign-in/callback"))
 }
 
 // replica is a running facade: the program as it is, with nothing but its own ServiceAccount's rights.

@@ -132,9 +132,12 @@ func RunWith(m *testing.M, environment **Environment, start func() (stop func() 
 	return report(runWith(m, environment, Options{}, start))
 }
 
-// RunWithPeople is RunWith in an environment where SamplePeople have tokens.
-func RunWithPeople(m *testing.M, environment **Environment, start func() (stop func() error, err error)) int {
-	return report(runWith(m, environment, Options{People: SamplePeople()}, start))
+// RunWithPeople is RunWith in an environment where SamplePeople have tokens, and can sign in with a browser to where the
+// redirect URIs are.
+func RunWithPeople(
+	m *testing.M, environment **Environment, start func() (stop func() error, err error), redirectURIs ...string,
+) int {
+	return report(runWith(m, environment, Options{People: SamplePeople(), RedirectURIs: redirectURIs}, start))
 }
 
 func report(code int, err error) int {
