@@ -78,7 +78,7 @@ var theBrowser *browser
 
 type browser struct {
 	folder string
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // The browser is reached through it alone.
 	end    func()
 }
 
@@ -118,7 +118,7 @@ func keyOf(address string) (string, error) {
 type tab struct {
 	*fixture
 
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // The tab is reached through it alone.
 }
 
 // browse opens a browser of somebody's own, with no cookies in it.
@@ -261,7 +261,7 @@ func personNamed(t testing.TB, email string) identityprovider.Person {
 	return identityprovider.Person{}
 }
 
-// wants wants a status, and texts that must be there.
+// wants checks the status, and that texts are there.
 func (s *shown) wants(status int, texts ...string) *shown {
 	s.Helper()
 	if s.status != status {

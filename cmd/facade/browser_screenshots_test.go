@@ -28,7 +28,7 @@ func (t *tab) pictures(name string) {
 	for look, how := range looks {
 		t.do(chromedp.EmulateViewport(how.width, how.height), func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 			_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: how.scheme}},
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: how.scheme}}, //nolint:misspell // CSS spells it so.
 			})
 			return chromedp.Void{}, err
 		})

@@ -25,7 +25,8 @@ func sessionOf(t testing.TB, r *replica, person string) string {
 		return nil
 	}}
 	begun := caller{TB: t, replica: r}.do(http.MethodGet, session.SignIn("/"), http.Header{}, http.NoBody).want(t, http.StatusFound)
-	form := open(t, browser, http.MethodGet, begun.header.Get("Location"), nil)
+	form := open(t, browser, http.MethodGet, begun.header.Get("Location"), nil) //nolint:bodyclose // It is closed already.
+	//nolint:bodyclose // As above.
 	done := open(t, browser, http.MethodPost, form.Request.URL.String(), url.Values{"login": {person}, "password": {passwordOf(t, person)}})
 	back := done.Header.Get("Location")
 	if !strings.HasPrefix(back, publicURL+"/sign-in/callback?") {

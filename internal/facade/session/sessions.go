@@ -30,9 +30,9 @@ type Options struct {
 	Reviewer *identity.Reviewer
 	// Recognise is told who has signed in, where the API server takes the ID token; nil: nobody is. That it fails keeps nobody out.
 	Recognise func(ctx context.Context, caller *identity.Caller) error
-	Naming   subject.Naming
-	Clock    clock.PassiveClock
-	Log      logr.Logger
+	Naming    subject.Naming
+	Clock     clock.PassiveClock
+	Log       logr.Logger
 }
 
 // Sessions sign people in, and know who has. They are kept in cookies, and only those that were ended are kept here, in this
