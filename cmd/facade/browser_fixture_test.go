@@ -374,6 +374,6 @@ func (t *tab) cookie(name string) *network.Cookie {
 
 // signInArguments tell a facade how people sign in. The operator's folder keeps what is needed for it.
 func signInArguments() ([]string, error) {
-	config, err := signInConfig(filepath.Dir(operator.KeysFolder))
+	config, err := signInConfig(mounts)
 	return []string{"--token-keys=" + operator.KeysFolder, "--sign-in-config=" + config}, err
 }

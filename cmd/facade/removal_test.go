@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
-	"github.com/enrol-dev/enrol/controllers/operatortest"
 )
 
 // bound counts the bindings of ours that name a person.
@@ -87,7 +86,7 @@ func TestRemovalWithoutTheOperator(t *testing.T) {
 	// The Member is gone, the access is not: whoever asks again must not be told that there is nobody.
 	f.send(ada, http.MethodDelete, f.versoriMember(string(m.UID)), "").want(t, http.StatusInternalServerError)
 	var err error
-	if operator, err = operatortest.Start(environment, operatortest.Options{PublicURL: publicURL}); err != nil {
+	if operator, err = startOperator(); err != nil {
 		t.Fatal(err)
 	}
 	f.send(ada, http.MethodDelete, f.versoriMember(string(m.UID)), "").want(t, http.StatusNotFound)

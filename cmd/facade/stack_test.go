@@ -43,6 +43,8 @@ const (
 var (
 	environment *testenv.Environment
 	operator    *operatortest.Operator
+	// mounts is a folder for what the facades have mounted. It outlives an operator.
+	mounts string
 	// facades are two replicas; most tests talk to the first.
 	facades [2]*replica
 	// plain serves in clear behind proxies on this machine, and wants TLS from everybody else.
@@ -56,8 +58,11 @@ func TestMain(m *testing.M) {
 		if err := environment.BindPlatformTeam(platform); err != nil {
 			return nil, err
 		}
-		if operator, err = operatortest.Start(environment, operatortest.Options{PublicURL: publicURL}); err != nil {
+		if mounts, err = os.MkdirTemp("", "enrol-mounts-"); err != nil {
 			return nil, err
+		}
+		if operator, err = startOperator(); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(mounts))
 		}
 		signIn, err := signInArguments()
 		if err != nil {
@@ -82,9 +87,13 @@ func TestMain(m *testing.M) {
 			for _, r := range replicas {
 				ended = append(ended, (*r.into).stop())
 			}
-			return errors.Join(append(ended, theBrowser.stop(), operator.Stop())...)
+			return errors.Join(append(ended, theBrowser.stop(), operator.Stop(), os.RemoveAll(mounts))...)
 		}, nil
 	}, publicURL+"/sign-in/callback"))
+}
+
+func startOperator() (*operatortest.Operator, error) {
+	return operatortest.Start(environment, operatortest.Options{PublicURL: publicURL, KeysFolder: filepath.Join(mounts, "keys")})
 }
 
 // replica is a running facade: the program as it is, with nothing but its own ServiceAccount's rights.

@@ -3,6 +3,7 @@
 package operatortest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,9 @@ type Operator struct {
 type Options struct {
 	// PublicURL is where the links in mails lead.
 	PublicURL string
+	// KeysFolder is for the mount of the Secret that links are made with, and stays; "": one of the operator's own, which goes
+	// with it.
+	KeysFolder string
 	// Behave is what the mail server does; nil: what a good one does.
 	Behave func(stage mailbox.Stage, recipient string) mailbox.Behaviour
 }
@@ -52,7 +56,9 @@ func Start(environment *testenv.Environment, options Options) (*Operator, error)
 		cancel()
 		return nil, err
 	}
-	o := &Operator{KeysFolder: filepath.Join(folder, "keys"), folder: folder, cancel: cancel, ended: make(chan error, 1)}
+	o := &Operator{
+		KeysFolder: cmp.Or(options.KeysFolder, filepath.Join(folder, "keys")), folder: folder, cancel: cancel, ended: make(chan error, 1),
+	}
 	if err := o.start(ctx, environment, options); err != nil {
 		return nil, errors.Join(err, o.clean())
 	}

@@ -126,6 +126,9 @@ func (r *router) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 
 // isPage tells whether there is a page with the path, whatever the method: the mux knows what to say of others.
 func (r *router) isPage(request *http.Request) bool {
+	if request.Method == http.MethodConnect {
+		return false
+	}
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		asked := &http.Request{Method: method, Host: request.Host, URL: request.URL}
 		if _, pattern := r.pages.Handler(asked); pattern != "" {
