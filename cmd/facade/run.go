@@ -105,11 +105,7 @@ func run(ctx context.Context, args []string) error {
 
 // handler puts the facade together.
 func (c *configuration) handler(config *rest.Config, objects *store.Store, logger logr.Logger) (http.Handler, error) {
-	const reviewTimeout = 10 * time.Second
-	reviewing := rest.CopyConfig(config)
-	reviewing.Timeout = reviewTimeout
-	reviewing.Wrap(store.Impatient)
-	clients, err := kubernetes.NewForConfig(reviewing)
+	clients, err := kubernetes.NewForConfig(store.ForCalls(config))
 	if err != nil {
 		return nil, err
 	}

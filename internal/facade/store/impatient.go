@@ -8,9 +8,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// Impatient has a 429 of the API server come back as an error at once. Client-go would wait and ask again for as long as the
+// withoutRetries has a 429 of the API server come back as an error at once. Client-go would wait and ask again for as long as the
 // request may take, while the caller, who can as well wait without a connection, is to hear of it.
-func Impatient(next http.RoundTripper) http.RoundTripper { return impatient{next: next} }
+func withoutRetries(next http.RoundTripper) http.RoundTripper { return impatient{next: next} }
 
 type impatient struct{ next http.RoundTripper }
 

@@ -89,11 +89,17 @@ func New(config *rest.Config, naming subject.Naming, clock clock.Clock) (*Store,
 // callTimeout is how long the API server may take to answer one request.
 const callTimeout = 10 * time.Second
 
-// newClient is a client without a cache. It knows its kinds by heart and discovers nothing.
-func newClient(config *rest.Config) (client.Client, error) {
+// ForCalls is a configuration for requests that somebody waits for: answered, or failed, in time. Watches need another.
+func ForCalls(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.Timeout = callTimeout
-	config.Wrap(Impatient)
+	config.Wrap(withoutRetries)
+	return config
+}
+
+// newClient is a client without a cache. It knows its kinds by heart and discovers nothing.
+func newClient(config *rest.Config) (client.Client, error) {
+	config = ForCalls(config)
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err
