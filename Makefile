@@ -52,7 +52,7 @@ build: ## Build bin/operator and bin/facade
 # Manifests are read by kubectl, so that the test cache does not know of them: hence -count=1.
 .PHONY: test
 test: k8s bin/tools/idp chromium ## Run all tests, against a real control plane
-	$(GO) test -count=1 -timeout 20m ./...
+	@GO='$(GO)' hack/test.sh -count=1 -timeout 20m ./...
 
 # What the browser tests drive.
 .PHONY: chromium

@@ -288,12 +288,17 @@ func (s *shown) lacks(texts ...string) *shown {
 
 var linkInMail = regexp.MustCompile(regexp.QuoteMeta(publicURL) + `/invitations\?\S+`)
 
-// mailedLink waits for the mail about an open invitation to an address, and is the link in the last one.
+// mailedLink waits for the mail about an invitation to an address, and is the link in the last one. The operator has written down
+// by then that the mail is on its way, so that it changes nothing any more by itself.
 func (f *fixture) mailedLink(email string) string {
 	f.Helper()
 	link := ""
 	f.eventually(func() error {
-		uid := string(f.invitationTo(email).UID)
+		i := f.invitationTo(email)
+		if i.Status.Mail == nil || i.Status.Mail.HandedOverTime == nil {
+			return fmt.Errorf("the mail of invitation %s is not handed over: %+v", i.UID, i.Status)
+		}
+		uid := string(i.UID)
 		for _, mail := range operator.Post.MailsTo(email) {
 			if found := linkInMail.FindString(string(mail.Content)); strings.Contains(found, "invitation="+uid) {
 				link = found
