@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/browsertest"
 )
 
 // looks are the ways in which people see a page.
@@ -26,13 +27,13 @@ var looks = map[string]struct {
 func (t *tab) pictures(name string) {
 	t.Helper()
 	for look, how := range looks {
-		t.do(chromedp.EmulateViewport(how.width, how.height), func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		t.Do(chromedp.EmulateViewport(how.width, how.height), func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 			_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: how.scheme}}, //nolint:misspell // CSS spells it so.
 			})
 			return chromedp.Void{}, err
 		})
-		wide := run1(t, chromedp.Evaluate[bool]("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+		wide := browsertest.Run(t.Tab, chromedp.Evaluate[bool]("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
 		if wide {
 			t.Errorf("%s, %s: the page is wider than the window", name, look)
 		}
@@ -49,22 +50,22 @@ func TestScreenshots(t *testing.T) {
 	f.invite("p5@example.com", "ADMIN")
 	f.invite(kim, "DEVELOPER")
 	b := f.browse()
-	b.open(f.mailedLink(kim)).wants(http.StatusOK)
+	b.open(f.mailedLink(kim)).Wants(http.StatusOK)
 	b.pictures("before-sign-in")
-	b.click(signIn)
-	b.signIn(joe).wants(http.StatusForbidden)
+	b.Click(signIn)
+	b.signIn(joe).Wants(http.StatusForbidden)
 	b.pictures("another-account")
-	b.click(changeAccount)
-	b.click(signIn)
-	b.signIn(kim).wants(http.StatusOK)
+	b.Click(changeAccount)
+	b.Click(signIn)
+	b.signIn(kim).Wants(http.StatusOK)
 	b.pictures("invitation")
 
 	owner, page := f.membersOf(ada)
-	page.wants(http.StatusOK)
+	page.Wants(http.StatusOK)
 	owner.pictures("members")
 
-	b.click(accept).wants(http.StatusOK)
+	b.Click(accept).Wants(http.StatusOK)
 	b.pictures("accepted")
-	b.open("/invitations?invitation=unknown&token=forged").wants(http.StatusNotFound)
+	b.open("/invitations?invitation=unknown&token=forged").Wants(http.StatusNotFound)
 	b.pictures("unknown")
 }

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/browsertest"
 	"github.com/enrol-dev/enrol/internal/controlplane"
 	"github.com/enrol-dev/enrol/internal/token"
 )
@@ -35,24 +36,24 @@ func TestTheWayIn(t *testing.T) {
 	f, elsewhere := newOrganisation(t), newOrganisation(t)
 	f.invite(kim, "DEVELOPER")
 	b := f.browse()
-	page := b.open(f.mailedLink(kim)).wants(http.StatusOK, "Join Night Works", ada, "Developer", "All projects")
+	page := b.open(f.mailedLink(kim)).Wants(http.StatusOK, "Join Night Works", ada, "Developer", "All projects")
 	for name, want := range map[string]string{
 		"Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
 		"Content-Security-Policy": "frame-ancestors 'none'",
 	} {
-		if got := page.headers.Get(name); !strings.Contains(got, want) {
+		if got := page.Headers.Get(name); !strings.Contains(got, want) {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	if b.has("script") || b.has(accept) {
-		t.Fatalf("there must be no script, and no answer without a sign-in: %s", page.technical)
+	if b.Has("script") || b.Has(accept) {
+		t.Fatalf("there must be no script, and no answer without a sign-in: %s", page.HTML)
 	}
-	b.click(signIn)
-	b.signIn(kim).wants(http.StatusOK, "Join Night Works", "You answer as "+kim)
+	b.Click(signIn)
+	b.signIn(kim).Wants(http.StatusOK, "Join Night Works", "You answer as "+kim)
 	if f.can(kim, "create", "web") {
 		t.Fatal("nothing must happen before the answer")
 	}
-	b.click(accept).wants(http.StatusOK, "You are a member of Night Works", "Developer", "All projects")
+	b.Click(accept).Wants(http.StatusOK, "You are a member of Night Works", "Developer", "All projects")
 	f.eventually(func() error {
 		if !f.can(kim, "create", "web") || !f.can(kim, "create", "data") {
 			return errNotYet
@@ -93,16 +94,21 @@ func (f *fixture) kubectl(person string) func(args ...string) string {
 
 func (f *fixture) tryKubectl(person string, args ...string) (string, error) {
 	f.Helper()
-	program, err := controlplane.Binary("kubectl")
-	if err != nil {
-		f.Fatal(err)
-	}
 	content, err := environment.TokenKubeconfig(environment.URL(), person, tokenOf(f, person))
 	if err != nil {
 		f.Fatal(err)
 	}
 	kubeconfig := filepath.Join(f.TempDir(), "kubeconfig")
 	if err := os.WriteFile(kubeconfig, content, 0o600); err != nil {
+		f.Fatal(err)
+	}
+	return f.kubectlWith(kubeconfig, args...)
+}
+
+func (f *fixture) kubectlWith(kubeconfig string, args ...string) (string, error) {
+	f.Helper()
+	program, err := controlplane.Binary("kubectl")
+	if err != nil {
 		f.Fatal(err)
 	}
 	command := exec.CommandContext(f.Context(), program, args...)
@@ -125,9 +131,9 @@ func (f *fixture) members() int {
 func (f *fixture) opened(email string) *tab {
 	f.Helper()
 	b := f.browse()
-	b.open(f.mailedLink(email)).wants(http.StatusOK)
-	b.click(signIn)
-	b.signIn(email).wants(http.StatusOK)
+	b.open(f.mailedLink(email)).Wants(http.StatusOK)
+	b.Click(signIn)
+	b.signIn(email).Wants(http.StatusOK)
 	return b
 }
 
@@ -136,11 +142,11 @@ func TestDeclining(t *testing.T) {
 	f := newOrganisation(t)
 	f.invite(jane, "DEVELOPER")
 	b := f.opened(jane)
-	b.click(decline).wants(http.StatusGone, "declined")
+	b.Click(decline).Wants(http.StatusGone, "declined")
 	if by := f.invitationTo(jane).Status.DeclinedBy; by == nil || string(by.Email) != jane {
 		t.Errorf("the answer is %+v, want %s to have declined", by, jane)
 	}
-	b.open(f.mailedLink(jane)).wants(http.StatusGone, "declined")
+	b.open(f.mailedLink(jane)).Wants(http.StatusGone, "declined")
 	if f.members() != 0 || f.can(jane, "get", "web") {
 		t.Error("who declined must be no member")
 	}
@@ -153,15 +159,15 @@ func TestTheWrongAccount(t *testing.T) {
 	f.invite(kim, "DEVELOPER")
 	b := f.browse()
 	b.open(f.mailedLink(kim))
-	b.click(signIn)
-	b.signIn(joe).wants(http.StatusForbidden, joe, "somebody else").lacks(kim, "Night Works")
-	if b.has(accept) {
+	b.Click(signIn)
+	b.signIn(joe).Wants(http.StatusForbidden, joe, "somebody else").Lacks(kim, "Night Works")
+	if b.Has(accept) {
 		t.Error("there must be nothing to press for somebody else")
 	}
-	b.click(changeAccount).wants(http.StatusOK, "sign in").lacks(kim)
-	b.click(signIn)
-	b.signIn(kim).wants(http.StatusOK, "You answer as "+kim)
-	b.click(accept).wants(http.StatusOK, "You are a member of Night Works")
+	b.Click(changeAccount).Wants(http.StatusOK, "sign in").Lacks(kim)
+	b.Click(signIn)
+	b.signIn(kim).Wants(http.StatusOK, "You answer as "+kim)
+	b.Click(accept).Wants(http.StatusOK, "You are a member of Night Works")
 	if f.members() != 1 {
 		t.Errorf("there are %d Members, want 1", f.members())
 	}
@@ -175,11 +181,11 @@ func TestTheLinkWithoutAToken(t *testing.T) {
 	link := "/invitations?inviteToken=" + string(f.invitationTo(eve).UID) + "&organization=" + f.uid()
 	b := f.browse()
 	b.open(link)
-	b.signIn(joe).wants(http.StatusForbidden).lacks(eve, "Night Works")
+	b.signIn(joe).Wants(http.StatusForbidden).Lacks(eve, "Night Works")
 	c := f.browse()
 	c.open(link)
-	c.signIn(eve).wants(http.StatusOK, "Join Night Works")
-	c.click(accept).wants(http.StatusOK, "You are a member of Night Works", "Viewer")
+	c.signIn(eve).Wants(http.StatusOK, "Join Night Works")
+	c.Click(accept).Wants(http.StatusOK, "You are a member of Night Works", "Viewer")
 }
 
 // TestFinished: one plain page for each way in which an invitation can be over, for who has its link; nothing for others.
@@ -206,7 +212,7 @@ func TestFinished(t *testing.T) {
 		"Used": {
 			reason: "Somebody accepted it",
 			finish: func(f *fixture, _ string) {
-				f.opened(kim).click(accept).wants(http.StatusOK)
+				f.opened(kim).Click(accept).Wants(http.StatusOK)
 			},
 			text: "accepted",
 		},
@@ -224,12 +230,12 @@ func TestFinished(t *testing.T) {
 				link = tc.link(f, kim)
 			}
 			b := f.browse()
-			b.until(link, http.StatusGone).wants(http.StatusGone, tc.text).lacks(kim)
-			if b.has(accept) {
+			b.until(link, http.StatusGone).Wants(http.StatusGone, tc.text).Lacks(kim)
+			if b.Has(accept) {
 				t.Errorf("%s: there must be nothing to accept", tc.reason)
 			}
 			b.open("/sign-in?" + url.Values{"return_to": {strings.TrimPrefix(link, publicURL)}}.Encode())
-			b.signIn(maxim).wants(http.StatusForbidden).lacks(kim, "Night Works")
+			b.signIn(maxim).Wants(http.StatusForbidden).Lacks(kim, "Night Works")
 		})
 	}
 }
@@ -253,11 +259,11 @@ func (f *fixture) linkNow(email string) string {
 }
 
 // until opens a URL until the answer has a status: the facade hears on its own of what others did.
-func (t *tab) until(address string, status int) *shown {
+func (t *tab) until(address string, status int) *browsertest.Page {
 	t.Helper()
-	var page *shown
+	var page *browsertest.Page
 	t.eventually(func() error {
-		if page = t.open(address); page.status != status {
+		if page = t.open(address); page.Status != status {
 			return fmt.Errorf("want %d, got %s", status, page)
 		}
 		return nil
@@ -272,7 +278,7 @@ func TestRevokedWhileThePageIsOpen(t *testing.T) {
 	f.invite(jane, "DEVELOPER")
 	b := f.opened(jane)
 	f.revoke(f.invitationTo(jane).Name)
-	b.click(accept).wants(http.StatusGone, "withdrawn")
+	b.Click(accept).Wants(http.StatusGone, "withdrawn")
 	if f.members() != 0 {
 		t.Error("there must be no Member")
 	}
@@ -285,24 +291,24 @@ func TestPressingTwice(t *testing.T) {
 	f.invite(joe, "DEVELOPER")
 	first := f.opened(joe)
 	second := first.another()
-	second.open(f.mailedLink(joe)).wants(http.StatusOK, "You answer as "+joe)
-	first.follow(chromedp.DoubleClick(chromedp.CSS(accept)))
+	second.open(f.mailedLink(joe)).Wants(http.StatusOK, "You answer as "+joe)
+	first.Follow(chromedp.DoubleClick(chromedp.CSS(accept)))
 	first.eventually(func() error {
-		if page := first.look(); !strings.Contains(page.text, "You are a member of Night Works") {
+		if page := first.Look(); !strings.Contains(page.Text, "You are a member of Night Works") {
 			return fmt.Errorf("after a double click: %s", page)
 		}
 		return nil
 	})
-	second.click(accept).wants(http.StatusOK, "You are a member of Night Works")
+	second.Click(accept).Wants(http.StatusOK, "You are a member of Night Works")
 	// The browser may show the earlier page again as it was, without asking for it.
-	run1(first, chromedp.Evaluate[any]("setTimeout(() => history.back())"))
+	browsertest.Run(first.Tab, chromedp.Evaluate[any]("setTimeout(() => history.back())"))
 	first.eventually(func() error {
-		if !first.has(accept) {
-			return fmt.Errorf("going back: %s", first.look())
+		if !first.Has(accept) {
+			return fmt.Errorf("going back: %s", first.Look())
 		}
 		return nil
 	})
-	first.follow(pressed(accept)).wants(http.StatusOK, "You are a member of Night Works")
+	first.Follow(pressed(accept)).Wants(http.StatusOK, "You are a member of Night Works")
 	if f.members() != 1 {
 		t.Errorf("there are %d Members, want 1", f.members())
 	}
@@ -311,7 +317,7 @@ func TestPressingTwice(t *testing.T) {
 // pressed is a click without a mouse, as chromedp loses sight of the parts of a page that the browser brings back.
 func pressed(selector string) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		_, err := chromedp.Evaluate[any](fmt.Sprintf("setTimeout(() => document.querySelector(%q).click())", selector))(ctx, target)
+		_, err := chromedp.Evaluate[any](fmt.Sprintf("setTimeout(() => document.querySelector(%q).Click())", selector))(ctx, target)
 		return chromedp.Void{}, err
 	}
 }
@@ -320,24 +326,28 @@ func pressed(selector string) chromedp.Action[chromedp.Void] {
 func TestTextsOfOthers(t *testing.T) {
 	t.Parallel()
 	const hostile = `</title></blockquote><script>document.title="taken"</script><img src=x onerror="document.title='taken'">`
-	f := newOrganisation(t, func(o *enrolv1alpha1.Organisation) { o.Spec.DisplayName = "<b>Night</b><script>1</script>" })
+	const inviter = `<script>document.title="taken"</script>`
+	f := newOrganisation(t, func(o *enrolv1alpha1.Organisation) {
+		o.Spec.DisplayName = "<b>Night</b><script>1</script>"
+		o.Spec.Owners = append(o.Spec.Owners, enrolv1alpha1.Owner{Username: inviter})
+	})
 	i := &enrolv1alpha1.Invitation{Spec: enrolv1alpha1.InvitationSpec{
-		Email: kim, Message: hostile, InvitedBy: enrolv1alpha1.Inviter{Username: platform, Email: platform},
+		Email: kim, Message: hostile, InvitedBy: enrolv1alpha1.Inviter{Username: inviter},
 	}}
 	i.Name, i.Namespace = "kim", f.home()
 	f.create(i)
 	b := f.browse()
-	check := func(page *shown, texts ...string) {
+	check := func(page *browsertest.Page, texts ...string) {
 		t.Helper()
-		page.wants(http.StatusOK, texts...)
-		if b.has("script") || b.has("b") || b.has("blockquote img") || strings.HasPrefix(page.title, "taken") {
-			t.Errorf("what others wrote is more than text: %s", page.technical)
+		page.Wants(http.StatusOK, texts...)
+		if b.Has("script") || b.Has("b") || b.Has("blockquote img") || strings.HasPrefix(page.Title, "taken") {
+			t.Errorf("what others wrote is more than text: %s", page.HTML)
 		}
 	}
-	check(b.open(f.mailedLink(kim)), "Join "+f.organisation.Spec.DisplayName, hostile)
-	b.click(signIn)
-	check(b.signIn(kim), "Join "+f.organisation.Spec.DisplayName, hostile)
-	check(b.click(accept), "You are a member of "+f.organisation.Spec.DisplayName)
+	check(b.open(f.mailedLink(kim)), "Join "+f.organisation.Spec.DisplayName, hostile, inviter)
+	b.Click(signIn)
+	check(b.signIn(kim), "Join "+f.organisation.Spec.DisplayName, hostile, inviter)
+	check(b.Click(accept), "You are a member of "+f.organisation.Spec.DisplayName)
 }
 
 // TestMailScanner: who looks at links, and sends their forms without a session, changes nothing, however often.
@@ -416,14 +426,35 @@ func TestUnknownAndForged(t *testing.T) {
 	}
 }
 
+// BenchmarkDeadLinks shows whether the time of the answer tells what the answer does not: whether there is such an invitation.
+func BenchmarkDeadLinks(b *testing.B) {
+	f := newOrganisation(b)
+	f.invite(kim, "DEVELOPER")
+	link, err := url.Parse(f.mailedLink(kim))
+	if err != nil {
+		b.Fatal(err)
+	}
+	uid, token := link.Query().Get("invitation"), link.Query().Get("token")
+	for name, query := range map[string]url.Values{
+		"Forged":  {"invitation": {uid}, "token": {string(token[0]^1) + token[1:]}},
+		"Unknown": {"invitation": {"6b9ae8f4-0000-4000-8000-000000000000"}, "token": {token}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				f.on(facades[0]).do(http.MethodGet, "/invitations?"+query.Encode(), http.Header{}, http.NoBody).want(b, http.StatusNotFound)
+			}
+		})
+	}
+}
+
 // TestSessions: a session holds on every replica, and not after its end.
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	f := newOrganisation(t)
 	b := f.browse()
 	b.open("/sign-in")
-	b.signIn(ada).wants(http.StatusOK, "Night Works")
-	cookie := b.cookie("__Host-session")
+	b.signIn(ada).Wants(http.StatusOK, "Night Works")
+	cookie := b.session()
 	if !cookie.HTTPOnly || !cookie.Secure || cookie.SameSite != "Lax" || cookie.Path != "/" ||
 		time.Until(time.Unix(int64(cookie.Expires), 0)) > time.Hour {
 		t.Errorf("the cookie is %+v", cookie)
@@ -433,6 +464,6 @@ func TestSessions(t *testing.T) {
 	for _, r := range facades {
 		f.on(r).do(http.MethodGet, path, header, http.NoBody).want(t, http.StatusOK)
 	}
-	b.click(signOut)
+	b.Click(signOut)
 	f.on(facades[0]).do(http.MethodGet, path, header, http.NoBody).want(t, http.StatusSeeOther)
 }

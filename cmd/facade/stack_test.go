@@ -27,6 +27,7 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/controllers/operatortest"
 	"github.com/enrol-dev/enrol/internal/controlplane"
+	"github.com/enrol-dev/enrol/internal/identityprovider"
 	"github.com/enrol-dev/enrol/internal/testenv"
 )
 
@@ -51,6 +52,11 @@ var (
 	plain *replica
 	// limited lets a caller make one request a minute.
 	limited *replica
+	// several lets people sign in by several identity providers, and tells new members how to reach the cluster.
+	several *replica
+	// elsewhere is an identity provider that the API server does not know, where anybody may have any address; narrow is another,
+	// which may speak for addresses of one domain, and is at a standstill at times.
+	elsewhere, narrow *identityprovider.Provider
 )
 
 func TestMain(m *testing.M) {
@@ -64,16 +70,17 @@ func TestMain(m *testing.M) {
 		if operator, err = startOperator(); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(mounts))
 		}
-		signIn, err := signInArguments()
+		one, some, err := signIns()
 		if err != nil {
-			return nil, errors.Join(err, operator.Stop())
+			return nil, errors.Join(err, operator.Stop(), os.RemoveAll(mounts))
 		}
 		replicas := []struct {
 			into **replica
 			args []string
 		}{
-			{&facades[0], signIn},
-			{&facades[1], signIn},
+			{&facades[0], one},
+			{&facades[1], one},
+			{&several, some},
 			{&plain, []string{"--tls-cert-file=", "--tls-key-file=", "--require-tls", "--trusted-proxies=127.0.0.0/8"}},
 			{&limited, []string{"--requests-per-minute=1"}},
 		}
@@ -87,9 +94,11 @@ func TestMain(m *testing.M) {
 			for _, r := range replicas {
 				ended = append(ended, (*r.into).stop())
 			}
-			return errors.Join(append(ended, theBrowser.stop(), operator.Stop(), os.RemoveAll(mounts))...)
+			elsewhere.Stop()
+			narrow.Stop()
+			return errors.Join(append(ended, theBrowser.Stop(), operator.Stop(), os.RemoveAll(mounts))...)
 		}, nil
-	}, publicURL+"/sign-in/callback"))
+	}, publicURL+"/sign-in/callback", severalURL+"/sign-in/callback"))
 }
 
 func startOperator() (*operatortest.Operator, error) {

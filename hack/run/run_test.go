@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,11 +21,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/enrol-dev/enrol/internal/browsertest"
 	"github.com/enrol-dev/enrol/internal/controlplane"
 	"github.com/enrol-dev/enrol/internal/identityprovider"
 	"github.com/enrol-dev/enrol/internal/process"
@@ -61,6 +65,7 @@ func TestSession(t *testing.T) {
 	})
 	t.Run("and the first goes on", s.checkAccess)
 
+	t.Run("kim takes the way in", s.checkWayIn)
 	t.Run("SIGTERM ends everything", func(t *testing.T) {
 		s.running.Stop(stopPatience)
 		if err := s.running.Wait(t.Context()); err != nil {
@@ -197,8 +202,18 @@ func clientFrom(t *testing.T, kubeconfig []byte) client.Client {
 
 // checkMail reads the mail that the sample Invitation leads to, where the env file says that it is.
 func (s *sessionUnderTest) checkMail(t *testing.T) {
-	folder := s.env(t, "MAILBOX")
-	mails, err := filepath.Glob(filepath.Join(folder, "*.eml"))
+	content := s.mail(t)
+	for _, want := range []string{"To: <kim@example.com>", "ada@example.com invites you to Acme Corporation", s.env(t, "ENROL_URL") + "/invitations"} {
+		if !strings.Contains(content, want) {
+			t.Errorf("the mail does not say %q:\n%s", want, content)
+		}
+	}
+}
+
+// mail is the one that there is.
+func (s *sessionUnderTest) mail(t *testing.T) string {
+	t.Helper()
+	mails, err := filepath.Glob(filepath.Join(s.env(t, "MAILBOX"), "*.eml"))
 	if err != nil || len(mails) != 1 {
 		t.Fatalf("the mails are %v, %v, want one", mails, err)
 	}
@@ -206,10 +221,58 @@ func (s *sessionUnderTest) checkMail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"To: <kim@example.com>", "ada@example.com invites you to Acme Corporation", s.env(t, "ENROL_URL") + "/invitations"} {
-		if !strings.Contains(string(content), want) {
-			t.Errorf("the mail does not say %q:\n%s", want, content)
+	return string(content)
+}
+
+// checkWayIn goes from the mail to kubectl as kim does: with a browser, the printed password, and the README's commands.
+func (s *sessionUnderTest) checkWayIn(t *testing.T) {
+	const kim, project = "kim@example.com", "acme-web"
+	people, err := identityprovider.Open(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var servers []browsertest.Server
+	for _, name := range []string{"ENROL_URL", "ENROL_ISSUER"} {
+		u, err := url.Parse(s.env(t, name))
+		if err != nil {
+			t.Fatal(err)
 		}
+		servers = append(servers, browsertest.Server{Address: u.Host, CAFile: s.env(t, "CA_FILE")})
+	}
+	browser, err := browsertest.Start(browsertest.Options{Servers: servers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := browser.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	link := regexp.MustCompile(regexp.QuoteMeta(s.env(t, "ENROL_URL")) + `/invitations\?\S+`).FindString(s.mail(t))
+	tab := browser.Tab(t)
+	tab.Open(link).Wants(http.StatusOK, "Join Acme Corporation", "ada@example.com")
+	tab.Click("main a.button")
+	tab.SignIn(people, kim).Wants(http.StatusOK, "You answer as "+kim)
+	page := tab.Click("button[value=accept]").Wants(http.StatusOK, "You are a member of Acme Corporation")
+	config, err := clientcmd.BuildConfigFromFlags("", s.env(t, "KUBECONFIG"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if server := "server: " + config.Host; !strings.Contains(page.Text, server) {
+		t.Errorf("the page must say how to use it, with %q, but says:\n%s", server, page.Text)
+	}
+
+	out, err := exec.CommandContext(t.Context(), s.binary, "kubeconfig", "--dir", s.dir, "--", kim).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	person := clientFrom(t, out)
+	testenv.Eventually(t, func() error {
+		return person.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kim-was-here", Namespace: project}})
+	})
+	elsewhere := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kim-was-here", Namespace: "default"}}
+	if err := person.Create(t.Context(), elsewhere); !apierrors.IsForbidden(err) {
+		t.Errorf("elsewhere kim must be forbidden, but got %v", err)
 	}
 }
 

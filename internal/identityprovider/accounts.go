@@ -69,7 +69,8 @@ func Open(dir string) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.client, err = trusting(plane.CAFile())
+	p.caFile = plane.CAFile()
+	p.client, err = trusting(p.caFile)
 	return p, err
 }
 

@@ -70,6 +70,7 @@ type Options struct {
 // Provider is a provider that runs, or that another process runs.
 type Provider struct {
 	dir      string
+	caFile   string
 	accounts accounts
 	client   *http.Client
 	process  *process.Process
@@ -90,7 +91,7 @@ func Start(ctx context.Context, options Options) (*Provider, error) {
 		return nil, err
 	}
 	address := "127.0.0.1:" + strconv.Itoa(port)
-	p := &Provider{dir: filepath.Join(options.Dir, folder)}
+	p := &Provider{dir: filepath.Join(options.Dir, folder), caFile: plane.CAFile()}
 	if p.client, err = trusting(plane.CAFile()); err != nil {
 		return nil, err
 	}
@@ -141,6 +142,9 @@ func (p *Provider) Process() *process.Process { return p.process }
 
 // Issuer is the URL that the provider is known by: it ends in /dex, without a slash after it.
 func (p *Provider) Issuer() string { return p.accounts.Issuer }
+
+// CAFile has the certificate of the authority that the provider's own is from.
+func (p *Provider) CAFile() string { return p.caFile }
 
 // ClientSecret is what Enrol, which is client Audience, proves by that it is itself.
 func (p *Provider) ClientSecret() string { return p.accounts.Secrets[Audience] }

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -23,6 +24,8 @@ type Invite struct {
 	// Roles; none: the default role with type Join, none with TransferOwnership.
 	Roles []enrolv1alpha1.RoleName
 	Type  enrolv1alpha1.InvitationType
+	// Projects by name; nil: all.
+	Projects []string
 	// SendEmail; nil: a mail is sent.
 	SendEmail *bool
 	// AcceptURL and SignInURL are where the links in the mail lead; "": Enrol's own page, and no second link.
@@ -73,6 +76,11 @@ func (d *Domain) invitationSpec(
 		Projects:  enrolv1alpha1.Projects{enrolv1alpha1.AllProjects},
 		AcceptURL: wanted.AcceptURL, SignInURL: wanted.SignInURL, InvitedBy: caller.Inviter(),
 	}
+	if wanted.Projects != nil {
+		var wrong []fault.Detail
+		spec.Projects, wrong = d.chosen(o, wanted.Projects)
+		details = append(details, wrong...)
+	}
 	details = append(details, d.badLinks(spec, &o.Spec.Invitations)...)
 	if unknown != nil {
 		details = append(details, detailsOf(unknown)...)
@@ -83,6 +91,26 @@ func (d *Domain) invitationSpec(
 		return nil, &fault.Error{Kind: fault.Invalid, Details: details}
 	}
 	return spec, nil
+}
+
+// chosen are projects by name, each of which must be one of the organisation now.
+func (d *Domain) chosen(o *Organisation, names []string) (enrolv1alpha1.Projects, []fault.Detail) {
+	const most = 256 // The CRD takes no more.
+	if len(names) == 0 || len(names) > most {
+		return nil, []fault.Detail{bad(fault.Project, fmt.Sprintf("must be between 1 and %d projects", most))}
+	}
+	known := map[string]bool{}
+	for _, project := range d.Projects(o) {
+		known[project.Name] = true
+	}
+	var projects enrolv1alpha1.Projects
+	for _, name := range names {
+		if !known[name] {
+			return nil, []fault.Detail{bad(fault.Project, "must be projects of the organisation")}
+		}
+		projects = append(projects, enrolv1alpha1.Project(name))
+	}
+	return projects, nil
 }
 
 // badLinks are the links that the organisation does not allow.

@@ -90,6 +90,9 @@ const (
 	actionResend = "resend"
 	actionRevoke = "revoke"
 	actionRemove = "remove"
+
+	// scopeSome is an invitation to some projects and not to all.
+	scopeSome = "some"
 )
 
 // maxChange bounds a change: the longest wait for the operator, and what leads up to it.
@@ -129,17 +132,26 @@ func (p *Pages) refused(
 		return nil, err
 	}
 	return p.organisationPage(ctx, caller, o, state{
-		status: status, failed: text, email: r.PostForm.Get("email"), role: r.PostForm.Get("role"), people: 1, invitations: 1,
+		status: status, failed: text, email: r.PostForm.Get("email"), role: r.PostForm.Get("role"),
+		projects: chosenProjects(r.PostForm), people: 1, invitations: 1,
 	})
 }
 
 func (p *Pages) invite(ctx context.Context, caller *identity.Caller, o *domain.Organisation, form url.Values) (string, error) {
-	wanted := domain.Invite{Email: strings.TrimSpace(form.Get("email"))}
+	wanted := domain.Invite{Email: strings.TrimSpace(form.Get("email")), Projects: chosenProjects(form)}
 	if role := form.Get("role"); role != "" {
 		wanted.Roles = []enrolv1alpha1.RoleName{enrolv1alpha1.RoleName(role)}
 	}
 	_, err := p.Domain.Invite(ctx, caller, o, wanted)
 	return doneInvited, err
+}
+
+// chosenProjects are those that the form of an invitation names; nil for all.
+func chosenProjects(form url.Values) []string {
+	if form.Get("scope") != scopeSome {
+		return nil
+	}
+	return append([]string{}, form["project"]...)
 }
 
 func (p *Pages) resend(ctx context.Context, caller *identity.Caller, o *domain.Organisation, form url.Values) (string, error) {
@@ -226,7 +238,7 @@ func wait(after time.Duration) string {
 
 // invalid says which fields of a form are wrong.
 func invalid(e *fault.Error) string {
-	names := map[any]string{fault.Email: "The address", fault.Role: "The role"}
+	names := map[any]string{fault.Email: "The address", fault.Role: "The role", fault.Project: "The choice"}
 	var texts []string
 	for _, d := range e.Details {
 		name := "The form"

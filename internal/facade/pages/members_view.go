@@ -5,9 +5,12 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/facade/domain"
@@ -66,6 +69,8 @@ type state struct {
 	done, failed string
 	// email and role are what was filled in.
 	email, role string
+	// projects that were chosen; nil: all.
+	projects []string
 	// people and invitations are numbers of pages, from 1.
 	people, invitations int
 }
@@ -85,6 +90,9 @@ type organisationView struct {
 	// Roles that the caller may invite to; none: there is no form.
 	Roles []roleOption
 	Email string
+	// Projects to choose from, and whether some of them are to be chosen instead of all.
+	Projects     []projectOption
+	SomeProjects bool
 }
 
 // personRow is a person. Buttons are named by the action and whom it is about, as screen readers say them.
@@ -105,6 +113,22 @@ type invitationRow struct {
 type roleOption struct {
 	Value, Title, Meaning, InProjects string
 	Chosen                            bool
+}
+
+type projectOption struct {
+	Name   string
+	Chosen bool
+}
+
+// maxProjectOptions bounds the form; an Invitation takes no more either.
+const maxProjectOptions = 256
+
+func projectOptions(all []*corev1.Namespace, chosen []string) []projectOption {
+	options := make([]projectOption, 0, len(all))
+	for _, project := range all[:min(len(all), maxProjectOptions)] {
+		options = append(options, projectOption{Name: project.Name, Chosen: slices.Contains(chosen, project.Name)})
+	}
+	return options
 }
 
 // organisationView asks for the caller's rights to what is shown.
@@ -132,6 +156,7 @@ func (p *Pages) organisationView(
 	}
 	roles, err := powers.Invitable(ctx)
 	view.Roles = options(o, roles, enrolv1alpha1.RoleName(s.role))
+	view.Projects, view.SomeProjects = projectOptions(p.Domain.Projects(o), s.projects), s.projects != nil
 	return view, err
 }
 

@@ -10,13 +10,17 @@ import (
 // saying is a thing with what it means.
 type saying struct{ Name, Meaning string }
 
+// seesMembers is all that most roles allow in the organisation itself; what they allow in projects is another matter, which the
+// organisation decides.
+const seesMembers = "Sees who is a member, and leaves it to others to change that."
+
 // builtIn are the built-in roles in words.
 var builtIn = map[enrolv1alpha1.RoleName]saying{
 	enrolv1alpha1.RoleOwner:        {"Owner", "Decides who is a member or an owner, and everything in all projects."},
 	enrolv1alpha1.RoleAdmin:        {"Admin", "Invites and removes people, and changes their roles, except for owners."},
-	enrolv1alpha1.RoleDeveloper:    {"Developer", "Sees who is a member."},
-	enrolv1alpha1.RoleBillingAdmin: {"Billing admin", "Sees who is a member."},
-	enrolv1alpha1.RoleViewer:       {"Viewer", "Sees who is a member."},
+	enrolv1alpha1.RoleDeveloper:    {"Developer", seesMembers},
+	enrolv1alpha1.RoleBillingAdmin: {"Billing admin", seesMembers},
+	enrolv1alpha1.RoleViewer:       {"Viewer", seesMembers},
 }
 
 // roleName is what a role is called.
