@@ -12,7 +12,7 @@ type saying struct{ Name, Meaning string }
 
 // seesMembers is all that most roles allow in the organisation itself; what they allow in projects is another matter, which the
 // organisation decides.
-const seesMembers = "Sees who is a member, and leaves it to others to change that."
+const seesMembers = "Sees the members, and cannot change them."
 
 // builtIn are the built-in roles in words.
 var builtIn = map[enrolv1alpha1.RoleName]saying{
