@@ -75,7 +75,7 @@ bench: k8s build bin/tools/idp ## Measure Enrol beside plain clients; takes long
 	$(GO) run ./hack/bench
 
 .PHONY: generate
-generate: ## Make CRDs, RBAC, deepcopy functions, apply configurations and the servers of OpenAPI documents
+generate: ## Make CRDs and their reference, RBAC, deepcopy functions, apply configurations and the servers of OpenAPI documents
 	$(GO) tool controller-gen paths=./api/... \
 		object:headerFile=hack/boilerplate.go.txt \
 		applyconfiguration:headerFile=hack/boilerplate.go.txt \
@@ -86,6 +86,8 @@ generate: ## Make CRDs, RBAC, deepcopy functions, apply configurations and the s
 		$(GO) tool -modfile=hack/oapi/go.mod oapi-codegen -config hack/oapi/config.yaml -package $$dialect \
 			-o internal/facade/$$dialect/api.gen.go api/openapi/$$dialect.yaml || exit; \
 	done
+	$(GO) tool -modfile=hack/crdref/go.mod crd-ref-docs --log-level=WARN --config=hack/crdref/config.yaml \
+		--source-path=api/v1alpha1 --renderer=markdown --templates-dir=hack/crdref/templates --output-path=docs/reference/api.md
 
 .PHONY: verify
 verify: bin/tools/golangci-lint ## Fail unless the tree is tidy, generated, formatted and free of lint
@@ -96,6 +98,7 @@ verify: bin/tools/golangci-lint ## Fail unless the tree is tidy, generated, form
 lint: bin/tools/golangci-lint ## Lint, layering included
 	bin/tools/golangci-lint run
 	cd hack/idp && ../../bin/tools/golangci-lint run
+	$(GO) tool -modfile=hack/actionlint/go.mod actionlint -shellcheck= -pyflakes=
 
 .PHONY: fmt
 fmt: bin/tools/golangci-lint ## Format
@@ -104,7 +107,9 @@ fmt: bin/tools/golangci-lint ## Format
 .PHONY: tidy
 tidy: ## Tidy every module
 	$(GO) mod tidy
+	cd hack/actionlint && $(GO) mod tidy
 	cd hack/controlplane && $(GO) mod tidy
+	cd hack/crdref && $(GO) mod tidy
 	cd hack/idp && $(GO) mod tidy
 	cd hack/lint && $(GO) mod tidy
 	cd hack/oapi && $(GO) mod tidy
