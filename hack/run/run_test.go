@@ -53,6 +53,7 @@ func TestSession(t *testing.T) {
 	t.Run("the invitation's mail lies in the mailbox", s.checkMail)
 	t.Run("people have tokens", s.checkTokens)
 	t.Run("the facade answers", s.checkFacade)
+	t.Run("the pages' commands print what the pages say", s.checkPrinted)
 	passwords := s.read(t, passwordsName)
 	t.Run("a second one on the same ports names the port", func(t *testing.T) {
 		s.checkRefused(t, fmt.Sprintf("port %s for kube-apiserver is taken", s.ports[0]), s.args())
