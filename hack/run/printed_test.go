@@ -23,7 +23,7 @@ func (s *sessionUnderTest) checkPrinted(t *testing.T) {
 	}
 	folder := s.checkout(t)
 	for _, page := range []struct{ path, from, to string }{
-		{"README.md", "### A first session", "### Go on"},
+		{"README.md", "### A first session", "### Kim's way in"},
 		{"docs/quick-start.md", "in another terminal", "## On a cluster of your own"},
 	} {
 		source, err := os.ReadFile(filepath.Join(root, page.path))
