@@ -21,6 +21,7 @@ import (
 	"github.com/enrol-dev/enrol/internal/gitops"
 	invitations "github.com/enrol-dev/enrol/internal/invitation"
 	"github.com/enrol-dev/enrol/internal/mail"
+	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/subject"
 	"github.com/enrol-dev/enrol/internal/token"
 )
@@ -33,6 +34,9 @@ import (
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,resourceNames=enrol-grant-groups;enrol-grant-roles;enrol-home-namespaces;enrol-inviters;enrol-namespace-labels;enrol-self-kinds;enrol-self-namespaces;enrol-self-rbac;enrol-self-secrets,verbs=get
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=invitations.enrol.dev;members.enrol.dev;organisations.enrol.dev,verbs=get
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterrolebindings,resourceNames="enrol:operator",verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Options are what a platform team tells the operator at its start.
@@ -49,6 +53,8 @@ type Options struct {
 	Mail Mail
 	// Tracking says how to see what is kept in Git.
 	Tracking gitops.Tracking
+	// Guard says when nobody must be given anything new; nil: never.
+	Guard *preflight.Guard
 	// Clock tells the time.
 	Clock clock.Clock
 }
@@ -70,7 +76,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		return fmt.Errorf("setting up the member controller: %w", err)
 	}
 	if err := organisation.Setup(ctx, mgr, organisation.Options{
-		Naming: options.Naming, Namespace: options.Namespace, Settler: members, Clock: options.Clock,
+		Naming: options.Naming, Namespace: options.Namespace, Settler: members, Guard: options.Guard, Clock: options.Clock,
 	}); err != nil {
 		return fmt.Errorf("setting up the organisation controller: %w", err)
 	}

@@ -75,6 +75,12 @@ const (
 	ReasonClusterRoleMissing = "ClusterRoleMissing"
 	// ReasonBindNotAllowed: the operator may not bind a mapped ClusterRole.
 	ReasonBindNotAllowed = "BindNotAllowed"
+	// ReasonPoliciesMissing: admission policies that say who may grant what are missing, changed or not enforced. What was
+	// bound stands and what is taken away goes, but nobody is given anything new until they are there.
+	ReasonPoliciesMissing = "PoliciesMissing"
+	// ReasonInstallationOutdated: the CRDs, or the operator's own rights, are of another version than the operator. As with
+	// PoliciesMissing, nobody is given anything new.
+	ReasonInstallationOutdated = "InstallationOutdated"
 )
 
 // Reasons of Ready=False with Reconciling=True.

@@ -12,10 +12,12 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/controllers"
+	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/settings"
 	"github.com/enrol-dev/enrol/internal/token"
 )
@@ -31,6 +33,7 @@ type configuration struct {
 	tokenKeys                     string
 	mail                          mailFlags
 	leaderElect, versioning       bool
+	withoutPolicies               bool
 }
 
 func parse(args []string) (*configuration, error) {
@@ -46,6 +49,9 @@ func parse(args []string) (*configuration, error) {
 		"address to serve /healthz and /readyz at; 0: not at all")
 	flags.StringVar(&c.tokenKeys, "token-keys", "/etc/enrol/token-keys",
 		"folder where the Secret enrol-token-keys is mounted, which the operator makes when there is none")
+	flags.BoolVar(&c.withoutPolicies, "allow-without-policies", false,
+		"give access although the admission policies that say who may grant what are not there; only where everybody who "+
+			"may write Members, Invitations and labels of Namespaces is trusted with everything")
 	c.mail.add(flags)
 	flags.BoolVar(&c.versioning, "version", false, "print the version and end")
 	if err := flags.Parse(args); err != nil {
@@ -72,8 +78,16 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := c.manager()
+	guard, err := c.await(ctx, logger)
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	options.Guard = guard
+	mgr, err := c.manager(guard, c.leaderElect)
 	if err != nil {
+		return err
+	}
+	if err := mgr.Add(guard); err != nil {
 		return err
 	}
 	if err := controllers.Setup(ctx, mgr, options); err != nil {
@@ -81,6 +95,37 @@ func run(ctx context.Context, args []string) error {
 	}
 	logger.Info("Starting", "version", version)
 	return mgr.Start(ctx)
+}
+
+// await returns when the cluster is fit for an operator, or the context is done. It waits within a manager of its own, so
+// that the probes are answered: the controllers cannot be set up where there are no CRDs.
+func (c *configuration) await(ctx context.Context, logger logr.Logger) (*preflight.Guard, error) {
+	config, err := c.cluster.ClientConfig()
+	if err != nil {
+		return nil, err
+	}
+	guard, err := preflight.NewGuard(config, preflight.GuardOptions{
+		Namespace: c.namespace, WithoutPolicies: c.withoutPolicies, Logger: logger.WithName("preflight"),
+	})
+	if err != nil || guard.Passes(ctx) {
+		return guard, err
+	}
+	const waitsToLead = false
+	mgr, err := c.manager(guard, waitsToLead)
+	if err != nil {
+		return nil, err
+	}
+	waiting, done := context.WithCancel(ctx)
+	defer done()
+	err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		defer done()
+		guard.Await(ctx)
+		return nil
+	}))
+	if err != nil {
+		return nil, err
+	}
+	return guard, mgr.Start(waiting)
 }
 
 // options are what the controllers are told.
@@ -104,7 +149,7 @@ func (c *configuration) options(logger logr.Logger) (controllers.Options, error)
 	}, nil
 }
 
-func (c *configuration) manager() (ctrl.Manager, error) {
+func (c *configuration) manager(guard *preflight.Guard, leaderElect bool) (ctrl.Manager, error) {
 	config, err := c.cluster.ClientConfig()
 	if err != nil {
 		return nil, err
@@ -120,7 +165,7 @@ func (c *configuration) manager() (ctrl.Manager, error) {
 		Scheme:                        scheme,
 		Cache:                         controllers.CacheOptions(c.namespace),
 		Client:                        controllers.ClientOptions(),
-		LeaderElection:                c.leaderElect,
+		LeaderElection:                leaderElect,
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       c.namespace,
 		LeaderElectionReleaseOnCancel: true,
@@ -133,5 +178,9 @@ func (c *configuration) manager() (ctrl.Manager, error) {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return nil, err
 	}
-	return mgr, mgr.AddReadyzCheck("ping", healthz.Ping)
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return nil, err
+	}
+	guard.Record(mgr.GetEventRecorder("enrol.dev/preflight"))
+	return mgr, mgr.AddReadyzCheck("preflight", guard.Ready)
 }

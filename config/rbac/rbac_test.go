@@ -208,6 +208,12 @@ func operator(more map[string]string) map[string]string {
 		"rbac.authorization.k8s.io/clusterroles:enrol:owner":    read + " bind",
 		"rbac.authorization.k8s.io/clusterroles:enrol:platform": read,
 		"rbac.authorization.k8s.io/clusterroles:system:node":    read,
+		// What it looks at to tell whether the cluster is fit for it.
+		"rbac.authorization.k8s.io/clusterrolebindings:enrol:operator":                          "get",
+		"apiextensions.k8s.io/customresourcedefinitions:members.enrol.dev":                      "get",
+		"admissionregistration.k8s.io/validatingadmissionpolicies:enrol-self-rbac":              "get",
+		"admissionregistration.k8s.io/validatingadmissionpolicybindings:enrol-self-rbac":        "get",
+		"admissionregistration.k8s.io/validatingadmissionpolicybindings:enrol-namespace-labels": "get",
 	}
 	maps.Copy(all, more)
 	return all

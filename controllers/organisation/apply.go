@@ -78,6 +78,15 @@ func (o *outcome) keep(w *binding.Write, state condition.State) {
 	}
 }
 
+// await notes those whom the decision lets wait.
+func (o *outcome) await(d *decision) {
+	for _, subjects := range d.waiting {
+		for who := range subjects {
+			o.kept[who] = d.held.state()
+		}
+	}
+}
+
 // stale notes that somebody else's write came in between: the next pass, in a moment, knows.
 func (o *outcome) stale() {
 	o.again(staleRetry)

@@ -15,6 +15,7 @@ import (
 	"github.com/enrol-dev/enrol/internal/access"
 	"github.com/enrol-dev/enrol/internal/binding"
 	"github.com/enrol-dev/enrol/internal/condition"
+	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/subject"
 )
 
@@ -55,6 +56,10 @@ type decision struct {
 	problems []problem
 	// unbound says why nobody is bound to a ClusterRole.
 	unbound map[string]problem
+	// waiting are those who are to be given something, and are not while the cluster is not fit for it.
+	waiting binding.Wanted
+	// held says why.
+	held problem
 	// until is when a verdict changes by itself; zero: never.
 	until time.Time
 }
@@ -97,8 +102,23 @@ func decide(w *world, s settings) *decision {
 	} else {
 		d.want(w, s, wanted)
 	}
+	if w.hold != nil {
+		d.held = heldBack(w.hold)
+		d.problems = append(d.problems, d.held)
+		wanted, d.waiting = binding.Hold(d.owner, existing, wanted, d.terms.Rank)
+	}
 	d.plan = binding.Make(d.owner, existing, wanted, d.terms.Rank)
 	return d
+}
+
+// heldBack says why nobody is given anything new.
+func heldBack(f *preflight.Finding) problem {
+	reason := enrolv1alpha1.ReasonPoliciesMissing
+	switch f.Reason {
+	case preflight.CRDsMissing, preflight.CRDsOutdated, preflight.NotAllowed:
+		reason = enrolv1alpha1.ReasonInstallationOutdated
+	}
+	return problem{reason, "nobody is given anything new: " + f.String()}
 }
 
 // refusal says why an Organisation as a whole gets nothing.
@@ -295,7 +315,8 @@ func isProtected(namespace *corev1.Namespace, operator string) bool {
 
 // severity orders the reasons of an Organisation's Stalled: what concerns more of it comes first.
 var severity = []string{
-	enrolv1alpha1.ReasonSlugTaken, enrolv1alpha1.ReasonNamespaceNotOurs, enrolv1alpha1.ReasonSubjectRefused,
+	enrolv1alpha1.ReasonSlugTaken, enrolv1alpha1.ReasonNamespaceNotOurs, enrolv1alpha1.ReasonPoliciesMissing,
+	enrolv1alpha1.ReasonInstallationOutdated, enrolv1alpha1.ReasonSubjectRefused,
 	enrolv1alpha1.ReasonBindNotAllowed, enrolv1alpha1.ReasonClusterRoleMissing, enrolv1alpha1.ReasonBindingNotOurs,
 	enrolv1alpha1.ReasonNamespaceProtected,
 }

@@ -19,6 +19,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/controllers/member"
+	"github.com/enrol-dev/enrol/internal/preflight"
 )
 
 // maxWait bounds how far ahead a wake-up is set; timers of years are not to be trusted.
@@ -35,6 +36,7 @@ type Reconciler struct {
 	reader   client.Reader
 	settings settings
 	settler  Settler
+	guard    *preflight.Guard
 	recorder events.EventRecorder
 	clock    clock.Clock
 	pace     *pace
@@ -57,6 +59,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	// Whatever becomes of the home namespace: what is taken away is taken away.
 	unprepared := r.prepare(ctx, w, d)
 	o := r.apply(ctx, d.owner, d.plan)
+	o.await(d)
 	if apierrors.IsAlreadyExists(unprepared) || apierrors.IsConflict(unprepared) {
 		o.stale()
 		unprepared = nil

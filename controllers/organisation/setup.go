@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/subject"
 )
 
@@ -50,7 +51,9 @@ type Options struct {
 	// Namespace of the operator, which is never a project.
 	Namespace string
 	Settler   Settler
-	Clock     clock.Clock
+	// Guard says when nobody must be given anything new; nil: never.
+	Guard *preflight.Guard
+	Clock clock.Clock
 }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -65,6 +68,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		reader:    mgr.GetAPIReader(),
 		settings:  settings{naming: options.Naming, namespace: options.Namespace},
 		settler:   options.Settler,
+		guard:     options.Guard,
 		recorder:  mgr.GetEventRecorder("enrol.dev/organisation"),
 		clock:     options.Clock,
 		pace:      newPace(options.Clock),
@@ -89,6 +93,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		source.Kind(mgr.GetCache(), &corev1.Namespace{}, r.onNamespace()),
 		source.Kind(mgr.GetCache(), &rbacv1.RoleBinding{}, r.onRoleBinding()),
 		source.Kind(mgr.GetCache(), clusterRole, r.onClusterRole()),
+		r.onGuard(),
 	} {
 		if err := c.Watch(watch); err != nil {
 			return err
@@ -280,6 +285,23 @@ func (r *Reconciler) onClusterRole() handler.TypedEventHandler[*metav1.PartialOb
 			r.enqueueIndexed(ctx, q, indexClusterRole, e.Object.Name)
 		},
 	}
+}
+
+// onGuard: what is held back may be given, or must be held back from now on.
+func (r *Reconciler) onGuard() source.Source {
+	return source.Func(func(ctx context.Context, q queue) error {
+		r.guard.Subscribe(func() {
+			var organisations enrolv1alpha1.OrganisationList
+			if err := r.client.List(ctx, &organisations, asItIs); err != nil {
+				ctrl.LoggerFrom(ctx).Error(err, "Cannot list Organisations")
+				return
+			}
+			for i := range organisations.Items {
+				r.enqueue(q, organisations.Items[i].Name, additive)
+			}
+		})
+		return nil
+	})
 }
 
 func (r *Reconciler) enqueueIndexed(ctx context.Context, q queue, index, value string) {

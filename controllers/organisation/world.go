@@ -14,6 +14,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/fresh"
+	"github.com/enrol-dev/enrol/internal/preflight"
 )
 
 // Names of the cache's indexes.
@@ -50,13 +51,15 @@ type world struct {
 	bindings []rbacv1.RoleBinding
 	// missing are the mapped ClusterRoles that do not exist.
 	missing []string
-	now     time.Time
+	// hold is why nobody is to be given anything new; nil for no reason.
+	hold *preflight.Finding
+	now  time.Time
 }
 
 // gather reads the world from the cache. An error leaves nothing to decide from: a part that is missing would look
 // like access that is no longer wanted.
 func (r *Reconciler) gather(ctx context.Context, name string) (*world, error) {
-	w := &world{name: name, now: r.clock.Now()}
+	w := &world{name: name, hold: r.guard.Hold(), now: r.clock.Now()}
 	organisation := &enrolv1alpha1.Organisation{}
 	err := fresh.Get(ctx, r.client, types.NamespacedName{Name: name}, organisation)
 	switch {

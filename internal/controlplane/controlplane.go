@@ -51,6 +51,8 @@ type Options struct {
 	// those of ServiceAccounts, and besides client certificates. Without one it takes nobody's. Each issuer in it should
 	// answer before Start is called: the API server tries one that does not only every 10 seconds.
 	AuthenticationConfig string
+	// APIServerArgs are given to the API server besides.
+	APIServerArgs []string
 	// UnsafeNoFsync makes etcd faster and its data worthless after a crash of the machine.
 	UnsafeNoFsync bool
 }
@@ -282,6 +284,7 @@ func (c *ControlPlane) startAPIServer(ctx context.Context, options Options) erro
 	if options.AuthenticationConfig != "" {
 		args = append(args, "--authentication-config="+options.AuthenticationConfig)
 	}
+	args = append(args, options.APIServerArgs...)
 	c.apiserver = func() (*process.Process, error) { return c.start("kube-apiserver", args...) }
 	p, err := c.apiserver()
 	if err != nil {

@@ -67,6 +67,10 @@ type Options struct {
 	People []identityprovider.Person
 	// RedirectURIs are where the identity provider may send people back to who sign in with a browser.
 	RedirectURIs []string
+	// Bare leaves the control plane without Enrol.
+	Bare bool
+	// APIServerArgs are given to the API server besides.
+	APIServerArgs []string
 }
 
 // Start starts the control plane and installs Enrol as a user would, by `kubectl apply -k`. The operator is not
@@ -89,7 +93,7 @@ func StartWith(ctx context.Context, options Options) (*Environment, error) {
 }
 
 func (e *Environment) start(ctx context.Context, options Options) (err error) {
-	plane := controlplane.Options{Dir: e.dir, UnsafeNoFsync: true}
+	plane := controlplane.Options{Dir: e.dir, UnsafeNoFsync: true, APIServerArgs: options.APIServerArgs}
 	if len(options.People) > 0 {
 		e.People, err = identityprovider.Start(ctx, identityprovider.Options{
 			Dir: e.dir, People: options.People, RedirectURIs: options.RedirectURIs,
@@ -102,7 +106,7 @@ func (e *Environment) start(ctx context.Context, options Options) (err error) {
 	if e.ControlPlane, err = controlplane.Start(ctx, plane); err != nil {
 		return err
 	}
-	if err := e.install(ctx); err != nil {
+	if err := e.install(ctx, options); err != nil {
 		return err
 	}
 	return e.awaitPeople(ctx)
@@ -165,13 +169,16 @@ func runWith(
 	return code, stop()
 }
 
-func (e *Environment) install(ctx context.Context) error {
+func (e *Environment) install(ctx context.Context, options Options) error {
 	admin, err := e.AdminKubeconfig()
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(e.AdminKubeconfigFile(), admin, 0o600); err != nil {
 		return err
+	}
+	if options.Bare {
+		return nil
 	}
 	return installation.Apply(ctx, e.ControlPlane, e.AdminKubeconfigFile())
 }

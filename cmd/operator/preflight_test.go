@@ -1,0 +1,295 @@
+package main_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/controlplane"
+	"github.com/enrol-dev/enrol/internal/preflight"
+	"github.com/enrol-dev/enrol/internal/process"
+	"github.com/enrol-dev/enrol/internal/testenv"
+)
+
+// bare is a control plane on which a test installs Enrol piece by piece.
+type bare struct {
+	*testenv.Environment
+	t *testing.T
+	// health is where the operator answers probes.
+	health string
+	log    string
+}
+
+func newBare(t *testing.T, apiServerArgs ...string) *bare {
+	t.Helper()
+	e, err := testenv.StartWith(t.Context(), testenv.Options{Bare: true, APIServerArgs: apiServerArgs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &bare{Environment: e, t: t}
+}
+
+// manifests is a folder of config.
+func manifests(t *testing.T, folder string) string {
+	t.Helper()
+	root, err := controlplane.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(root, "config", folder)
+}
+
+func (b *bare) kubectl(args ...string) {
+	b.t.Helper()
+	if _, err := b.Kubectl(args...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bare) apply(folders ...string) {
+	b.t.Helper()
+	for _, folder := range folders {
+		flag := "-k"
+		if strings.HasSuffix(folder, ".yaml") {
+			flag = "-f"
+		}
+		b.kubectl("apply", "--server-side", flag, manifests(b.t, folder))
+	}
+}
+
+// start starts an operator with the rights of the ServiceAccount in a namespace.
+func (b *bare) start(namespace string, args ...string) *process.Process {
+	b.t.Helper()
+	config, err := b.ServiceAccountConfig(b.t.Context(), namespace, testenv.OperatorServiceAccount)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	text, err := b.TokenKubeconfig(b.URL(), testenv.OperatorServiceAccount, config.BearerToken)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	dir := b.t.TempDir()
+	file := filepath.Join(dir, "kubeconfig")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	port, err := controlplane.FreePort(b.t.Context(), "probes", 0)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.health, b.log = fmt.Sprintf("127.0.0.1:%d", port), filepath.Join(dir, "operator.log")
+	p, err := process.Start("operator", b.log, binary, append([]string{
+		"--kubeconfig=" + file, "--username-claim=email", "--namespace=" + namespace, "--health-probe-bind-address=" + b.health,
+	}, args...)...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { p.Stop(10 * time.Second) })
+	return p
+}
+
+// probe waits until a probe answers with a code.
+func (b *bare) probe(path string, want int) {
+	b.t.Helper()
+	testenv.Eventually(b.t, func() error {
+		request, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, "http://"+b.health+path, http.NoBody)
+		if err != nil {
+			return err
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(answer.Body)
+		if err := errors.Join(err, answer.Body.Close()); err != nil {
+			return err
+		}
+		if answer.StatusCode != want {
+			return fmt.Errorf("%s answers %d, want %d: %s", path, answer.StatusCode, want, text)
+		}
+		return nil
+	})
+}
+
+// logged waits for a line of the log that has all words.
+func (b *bare) logged(words ...string) {
+	b.t.Helper()
+	log := b.log
+	testenv.Eventually(b.t, func() error {
+		content, err := os.ReadFile(log)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(content)) {
+			if containsAll(line, words) {
+				return nil
+			}
+		}
+		return fmt.Errorf("the log has no line with %q:\n%s", words, content)
+	})
+}
+
+func containsAll(text string, words []string) bool {
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// organisation makes an Organisation with a project, and ada as its owner.
+func (b *bare) organisation(name string) {
+	b.t.Helper()
+	admin := b.AdminClient(b.t)
+	for _, o := range []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: "org-" + name, Labels: map[string]string{enrolv1alpha1.LabelHomeOf: name}}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: name + "-web", Labels: map[string]string{enrolv1alpha1.LabelOrganisation: name}}},
+		&enrolv1alpha1.Organisation{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			Spec:       enrolv1alpha1.OrganisationSpec{Owners: []enrolv1alpha1.Owner{{Username: "ada@example.com"}}},
+		},
+	} {
+		testenv.Eventually(b.t, func() error { return client.IgnoreAlreadyExists(admin.Create(b.t.Context(), o)) })
+	}
+}
+
+func (b *bare) member(organisation, name string) *enrolv1alpha1.Member {
+	b.t.Helper()
+	m := &enrolv1alpha1.Member{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "org-" + organisation, Name: name},
+		Spec: enrolv1alpha1.MemberSpec{
+			Username: enrolv1alpha1.Username(name + "@example.com"),
+			Roles:    []enrolv1alpha1.RoleName{enrolv1alpha1.RoleDeveloper}, Projects: enrolv1alpha1.Projects{"*"},
+		},
+	}
+	if err := b.AdminClient(b.t).Create(b.t.Context(), m); err != nil {
+		b.t.Fatal(err)
+	}
+	return m
+}
+
+// says waits until the object's Ready has a reason.
+func (b *bare) says(object client.Object, conditions func() []metav1.Condition, reason string) {
+	b.t.Helper()
+	testenv.Eventually(b.t, func() error {
+		if err := b.AdminClient(b.t).Get(b.t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+			return err
+		}
+		if c := meta.FindStatusCondition(conditions(), enrolv1alpha1.ConditionReady); c == nil || c.Reason != reason {
+			return fmt.Errorf("%s says %+v, want reason %s", object.GetName(), conditions(), reason)
+		}
+		return nil
+	})
+}
+
+func (b *bare) organisationSays(name, reason string) {
+	b.t.Helper()
+	o := &enrolv1alpha1.Organisation{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	b.says(o, func() []metav1.Condition { return o.Status.Conditions }, reason)
+}
+
+func (b *bare) memberSays(m *enrolv1alpha1.Member, reason string) {
+	b.t.Helper()
+	b.says(m, func() []metav1.Condition { return m.Status.Conditions }, reason)
+}
+
+// works waits until somebody may work in the Organisation's project, or may not.
+func (b *bare) works(organisation, name string, want bool) {
+	b.t.Helper()
+	person := b.As(b.t, name+"@example.com")
+	testenv.Eventually(b.t, func() error {
+		got, err := testenv.Can(b.t.Context(), person, testenv.Access{
+			Verb: "create", Resource: "configmaps", Namespace: organisation + "-web"})
+		if err == nil && got != want {
+			return fmt.Errorf("%s may work: %t, want %t", name, got, want)
+		}
+		return err
+	})
+}
+
+// finds compares what is found for an installation, looked at as an admin would.
+func (b *bare) finds(namespace string, want ...string) {
+	b.t.Helper()
+	findings, err := preflight.Check(b.t.Context(), b.Admin(), namespace)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var got []string
+	for _, f := range findings {
+		got = append(got, f.Reason)
+	}
+	if !slices.Equal(got, want) {
+		b.t.Errorf("found %v, want %v: %+v", got, want, findings)
+	}
+}
+
+// TestPieceByPiece: an operator that is there before CRDs and policies says what it waits for, gives nothing before they are
+// there, and needs no restart; nor does it when a policy goes and comes back.
+func TestPieceByPiece(t *testing.T) {
+	t.Parallel()
+	b := newBare(t)
+	b.finds(testenv.SystemNamespace, preflight.PoliciesMissing, preflight.CRDsMissing)
+	b.apply("default/namespace.yaml", "rbac")
+	operator := b.start(testenv.SystemNamespace)
+	b.probe("/healthz", http.StatusOK)
+	b.probe("/readyz", http.StatusInternalServerError)
+	b.logged("Waiting: CRDs are missing", "apply the manifests")
+
+	b.apply("crd")
+	b.organisation("acme")
+	b.organisationSays("acme", enrolv1alpha1.ReasonPoliciesMissing)
+	b.logged("Nobody is given anything new", "enrol-grant-roles")
+	jane := b.member("acme", "jane")
+	b.memberSays(jane, enrolv1alpha1.ReasonPoliciesMissing)
+	b.works("acme", "jane", false)
+	b.works("acme", "ada", false)
+	b.probe("/readyz", http.StatusInternalServerError)
+
+	b.apply("policy")
+	b.works("acme", "jane", true)
+	b.works("acme", "ada", true)
+	b.organisationSays("acme", enrolv1alpha1.ReasonReconciled)
+	b.memberSays(jane, enrolv1alpha1.ReasonGranted)
+	b.probe("/readyz", http.StatusOK)
+	b.finds(testenv.SystemNamespace)
+
+	b.kubectl("delete", "validatingadmissionpolicybinding", "enrol-grant-roles")
+	b.organisationSays("acme", enrolv1alpha1.ReasonPoliciesMissing)
+	joe := b.member("acme", "joe")
+	b.memberSays(joe, enrolv1alpha1.ReasonPoliciesMissing)
+	b.works("acme", "joe", false)
+	b.works("acme", "ada", true)
+	if err := b.AdminClient(t).Delete(t.Context(), jane); err != nil {
+		t.Fatal(err)
+	}
+	b.works("acme", "jane", false)
+
+	b.apply("policy")
+	b.works("acme", "joe", true)
+	b.works("acme", "ada", true)
+	b.memberSays(joe, enrolv1alpha1.ReasonGranted)
+	if err := operator.Err(); err != nil {
+		t.Errorf("the operator must not restart: %v", err)
+	}
+}
