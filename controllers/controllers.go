@@ -86,7 +86,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	}
 	if err := invitation.Setup(ctx, mgr, invitation.Options{
 		Settings: settings, Namespace: options.Namespace, Keys: options.Keys, Transport: options.Mail.Transport,
-		ParallelMails: options.Mail.Parallel, From: options.Mail.From, Clock: options.Clock,
+		ParallelMails: options.Mail.Parallel, From: options.Mail.From,
+		Guard: options.Guard, Clock: options.Clock,
 	}); err != nil {
 		return fmt.Errorf("setting up the invitation controller: %w", err)
 	}

@@ -117,7 +117,8 @@ const (
 	ReasonNoKey = "NoKey"
 )
 
-// Reasons of an Invitation's Ready=False that are also Stalled. UnknownRole and UnknownGroup occur here, too.
+// Reasons of an Invitation's Ready=False that are also Stalled. UnknownRole, UnknownGroup, PoliciesMissing and
+// InstallationOutdated occur here, too.
 const (
 	// ReasonMailRefused: the mail server refused the mail for good. A resend tries once more.
 	ReasonMailRefused = "MailRefused"

@@ -71,7 +71,7 @@ func (b *bare) apply(folders ...string) {
 		if strings.HasSuffix(folder, ".yaml") {
 			flag = "-f"
 		}
-		b.kubectl("apply", "--server-side", flag, manifests(b.t, folder))
+		b.kubectl("apply", "--server-side", "--force-conflicts", flag, manifests(b.t, folder))
 	}
 }
 
@@ -292,4 +292,155 @@ func TestPieceByPiece(t *testing.T) {
 	if err := operator.Err(); err != nil {
 		t.Errorf("the operator must not restart: %v", err)
 	}
+}
+
+// TestNoPolicies: on an API server that knows no admission policies nothing is given, unless the platform team says so.
+func TestNoPolicies(t *testing.T) {
+	t.Parallel()
+	b := newBare(t, "--runtime-config=admissionregistration.k8s.io/v1=false",
+		"--disable-admission-plugins=ValidatingAdmissionPolicy,MutatingAdmissionPolicy,ValidatingAdmissionWebhook,MutatingAdmissionWebhook")
+	b.apply("default/namespace.yaml", "rbac", "crd")
+	b.finds(testenv.SystemNamespace, preflight.PoliciesUnsupported)
+	b.organisation("acme")
+	operator := b.start(testenv.SystemNamespace)
+	b.organisationSays("acme", enrolv1alpha1.ReasonPoliciesMissing)
+	b.logged("Nobody is given anything new", "has no ValidatingAdmissionPolicies", "--allow-without-policies")
+	b.works("acme", "ada", false)
+	operator.Stop(10 * time.Second)
+
+	b.start(testenv.SystemNamespace, "--allow-without-policies")
+	b.organisationSays("acme", enrolv1alpha1.ReasonReconciled)
+	b.logged("has no ValidatingAdmissionPolicies", "INFO")
+	b.works("acme", "ada", true)
+	b.probe("/readyz", http.StatusOK)
+}
+
+// TestOlderCRDs: an operator that was upgraded before its CRDs says so and gives nothing until they are.
+func TestOlderCRDs(t *testing.T) {
+	t.Parallel()
+	b := newBare(t)
+	b.apply("default")
+	older := []string{"patch", "crd", "members.enrol.dev", "--type=json", "--patch",
+		`[{"op": "remove", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/expireTime"}]`}
+	b.kubectl(older...)
+	b.finds(testenv.SystemNamespace, preflight.CRDsOutdated)
+	b.organisation("acme")
+	b.start(testenv.SystemNamespace)
+	b.organisationSays("acme", enrolv1alpha1.ReasonInstallationOutdated)
+	b.logged("the CRDs are older than the operator", "spec.expireTime")
+	b.works("acme", "ada", false)
+
+	b.apply("crd")
+	b.organisationSays("acme", enrolv1alpha1.ReasonReconciled)
+	b.works("acme", "ada", true)
+
+	b.kubectl("patch", "crd", "members.enrol.dev", "--type=json", "--patch",
+		`[{"op": "add", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/nickname", "value": {"type": "string"}}]`)
+	b.finds(testenv.SystemNamespace, preflight.CRDsNewer)
+	b.logged("the CRDs are newer than the operator", "spec.nickname", "INFO")
+	b.organisationSays("acme", enrolv1alpha1.ReasonReconciled)
+	b.probe("/readyz", http.StatusOK)
+
+	// Forbidden to look, as by rights of an earlier version.
+	b.kubectl("patch", "clusterrole", "enrol:operator", "--type=json", "--patch", `[{"op": "remove", "path": "/rules/1"}]`)
+	b.organisationSays("acme", enrolv1alpha1.ReasonInstallationOutdated)
+	b.logged("the operator may not look at the cluster")
+	b.works("acme", "ada", true)
+}
+
+// second renders an installation in another namespace.
+func (b *bare) second(namespace string, folders ...string) string {
+	b.t.Helper()
+	var all []string
+	for _, folder := range folders {
+		text, err := b.Kubectl("kustomize", manifests(b.t, folder))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		all = append(all, strings.ReplaceAll(text, testenv.SystemNamespace, namespace))
+	}
+	return strings.Join(all, "\n---\n")
+}
+
+func (b *bare) applyText(text string) {
+	b.t.Helper()
+	file := filepath.Join(b.t.TempDir(), "manifests.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	b.kubectl("apply", "--server-side", "-f", file)
+}
+
+// TestTwoInstallations: of two in one cluster, the one that the policies name acts, and the other says so and waits, even
+// while the first is down. It takes over when the first is uninstalled and its own policies are applied.
+func TestTwoInstallations(t *testing.T) {
+	t.Parallel()
+	const two = "enrol-two"
+	b := newBare(t)
+	b.apply("default")
+	first := b.start(testenv.SystemNamespace)
+	b.organisation("acme")
+	b.works("acme", "ada", true)
+
+	// The second has rights of its own, by other names.
+	b.kubectl("create", "namespace", two)
+	b.applyText(strings.ReplaceAll(b.second(two, "rbac"), "name: enrol:", "name: two:"))
+	b.finds(two, preflight.AnotherInstallation)
+	second := b.start(two)
+	b.logged("Waiting: the cluster belongs to the installation in namespace", testenv.SystemNamespace)
+	b.probe("/healthz", http.StatusOK)
+	b.probe("/readyz", http.StatusInternalServerError)
+
+	first.Stop(10 * time.Second)
+	b.organisation("globex")
+	quiet := time.Now().Add(3 * time.Second)
+	testenv.Eventually(t, func() error {
+		o := &enrolv1alpha1.Organisation{}
+		if err := b.AdminClient(t).Get(t.Context(), client.ObjectKey{Name: "globex"}, o); err != nil {
+			t.Fatal(err)
+		}
+		if len(o.Status.Conditions) > 0 {
+			t.Fatalf("the second must do nothing: %+v", o.Status)
+		}
+		if time.Now().Before(quiet) {
+			return errors.New("watching still")
+		}
+		return nil
+	})
+
+	b.kubectl("delete", "-k", manifests(t, "policy"))
+	b.kubectl("delete", "clusterrolebinding", "enrol:operator")
+	b.organisationSays("globex", enrolv1alpha1.ReasonPoliciesMissing)
+	b.works("acme", "ada", true)
+	b.applyText(b.second(two, "policy"))
+	b.works("globex", "ada", true)
+	b.organisationSays("globex", enrolv1alpha1.ReasonReconciled)
+	b.probe("/readyz", http.StatusOK)
+	b.finds(two)
+	if err := second.Err(); err != nil {
+		t.Errorf("the second must not restart: %v", err)
+	}
+
+	// Applied once more, the first has the cluster again, and the second ends and says why.
+	b.apply("policy")
+	b.logged("the cluster belongs to the installation in namespace", testenv.SystemNamespace)
+	testenv.Eventually(t, func() error {
+		if second.Err() == nil {
+			return errors.New("the second still runs")
+		}
+		return nil
+	})
+}
+
+// TestNotEnforced: policies that the API server keeps and does not enforce are as good as none.
+func TestNotEnforced(t *testing.T) {
+	t.Parallel()
+	b := newBare(t, "--disable-admission-plugins=ValidatingAdmissionPolicy")
+	b.apply("default")
+	b.finds(testenv.SystemNamespace)
+	b.organisation("acme")
+	b.start(testenv.SystemNamespace)
+	b.organisationSays("acme", enrolv1alpha1.ReasonPoliciesMissing)
+	b.logged("lets through what they refuse", "admission plugin")
+	b.works("acme", "ada", false)
 }

@@ -190,6 +190,9 @@ func (w *world) outOfForce() (condition.State, bool) {
 	switch {
 	case o == nil:
 		return access.OrganisationMissing().State, true
+	case w.hold != nil:
+		// Whom an Invitation names as inviter is what its author says, where no policy sees to it.
+		return w.hold.State(), true
 	case o.Status.ObservedGeneration != o.Generation:
 		return condition.InProgress(enrolv1alpha1.ReasonProgressing, "waiting for the Organisation"), true
 	case o.Status.Slug == "" || o.Status.Namespace != w.invitation.Namespace:

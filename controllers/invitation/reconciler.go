@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/token"
 )
 
@@ -37,6 +38,7 @@ type Reconciler struct {
 	keys     *token.Keys
 	postman  *postman
 	ledger   *ledger
+	guard    *preflight.Guard
 	recorder events.EventRecorder
 	clock    clock.Clock
 }

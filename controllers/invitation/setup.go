@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -20,6 +21,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/mail"
+	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/token"
 )
 
@@ -46,7 +48,9 @@ type Options struct {
 	// ParallelMails at a time.
 	ParallelMails int
 	From          mail.Address
-	Clock         clock.Clock
+	// Guard says when nobody must be given anything new; nil: never.
+	Guard *preflight.Guard
+	Clock clock.Clock
 }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -70,6 +74,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		settings: options.Settings,
 		keys:     options.Keys,
 		postman:  newPostman(options.Transport, w, options.Clock, options.ParallelMails),
+		guard:    options.Guard,
 		ledger:   newLedger(mgr.GetClient(), direct, options.Clock),
 		recorder: mgr.GetEventRecorder("enrol.dev/invitation"),
 		clock:    options.Clock,
@@ -90,6 +95,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		source.Kind(mgr.GetCache(), &enrolv1alpha1.Member{}, r.onMember()),
 		source.Kind(mgr.GetCache(), &corev1.ConfigMap{}, onTemplates(mgr, w)),
 		r.onDelivery(),
+		r.onGuard(),
 	} {
 		if err := c.Watch(watch); err != nil {
 			return err
@@ -225,6 +231,14 @@ func (r *Reconciler) enqueueOpen(ctx context.Context, q queue, namespace string,
 func (r *Reconciler) onDelivery() source.Source {
 	return source.Func(func(_ context.Context, q queue) error {
 		r.postman.done = func(key types.NamespacedName) { q.Add(reconcile.Request{NamespacedName: key}) }
+		return nil
+	})
+}
+
+// onGuard: what is held back may be done, or must be held back from now on.
+func (r *Reconciler) onGuard() source.Source {
+	return source.Func(func(ctx context.Context, q queue) error {
+		r.guard.Subscribe(func() { r.enqueueOpen(ctx, q, metav1.NamespaceAll) })
 		return nil
 	})
 }

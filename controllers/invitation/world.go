@@ -13,6 +13,7 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/access"
 	"github.com/enrol-dev/enrol/internal/fresh"
+	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/quota"
 )
 
@@ -47,7 +48,9 @@ type world struct {
 	exhausted time.Time
 	// keyErr says why there is no key to make links with; nil when there is.
 	keyErr error
-	now    time.Time
+	// hold is why nobody is to be given anything new; nil for no reason.
+	hold *preflight.Finding
+	now  time.Time
 }
 
 // review is the answer of the API server to what the inviter may grant.
@@ -58,7 +61,7 @@ type review struct {
 
 // gather reads the world. An error leaves nothing to decide from. It returns nil when the Invitation is gone.
 func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName) (*world, error) {
-	w := &world{invitation: &enrolv1alpha1.Invitation{}, now: r.clock.Now()}
+	w := &world{invitation: &enrolv1alpha1.Invitation{}, hold: r.guard.Hold(), now: r.clock.Now()}
 	if err := fresh.Get(ctx, r.client, key, w.invitation); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil, nil

@@ -20,6 +20,7 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/binding"
 	"github.com/enrol-dev/enrol/internal/condition"
+	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/subject"
 )
 
@@ -78,11 +79,11 @@ func (o *outcome) keep(w *binding.Write, state condition.State) {
 	}
 }
 
-// await notes those whom the decision lets wait.
-func (o *outcome) await(d *decision) {
-	for _, subjects := range d.waiting {
+// await notes those who are to be given something, and wait for the cluster to be fit for it.
+func (o *outcome) await(waiting binding.Wanted, hold *preflight.Finding) {
+	for _, subjects := range waiting {
 		for who := range subjects {
-			o.kept[who] = d.held.state()
+			o.kept[who] = hold.State()
 		}
 	}
 }

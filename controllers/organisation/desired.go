@@ -15,7 +15,6 @@ import (
 	"github.com/enrol-dev/enrol/internal/access"
 	"github.com/enrol-dev/enrol/internal/binding"
 	"github.com/enrol-dev/enrol/internal/condition"
-	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/subject"
 )
 
@@ -58,8 +57,6 @@ type decision struct {
 	unbound map[string]problem
 	// waiting are those who are to be given something, and are not while the cluster is not fit for it.
 	waiting binding.Wanted
-	// held says why.
-	held problem
 	// until is when a verdict changes by itself; zero: never.
 	until time.Time
 }
@@ -103,22 +100,12 @@ func decide(w *world, s settings) *decision {
 		d.want(w, s, wanted)
 	}
 	if w.hold != nil {
-		d.held = heldBack(w.hold)
-		d.problems = append(d.problems, d.held)
+		held := w.hold.State()
+		d.problems = append(d.problems, problem{held.Reason, held.Message})
 		wanted, d.waiting = binding.Hold(d.owner, existing, wanted, d.terms.Rank)
 	}
 	d.plan = binding.Make(d.owner, existing, wanted, d.terms.Rank)
 	return d
-}
-
-// heldBack says why nobody is given anything new.
-func heldBack(f *preflight.Finding) problem {
-	reason := enrolv1alpha1.ReasonPoliciesMissing
-	switch f.Reason {
-	case preflight.CRDsMissing, preflight.CRDsOutdated, preflight.NotAllowed:
-		reason = enrolv1alpha1.ReasonInstallationOutdated
-	}
-	return problem{reason, "nobody is given anything new: " + f.String()}
 }
 
 // refusal says why an Organisation as a whole gets nothing.

@@ -59,7 +59,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	// Whatever becomes of the home namespace: what is taken away is taken away.
 	unprepared := r.prepare(ctx, w, d)
 	o := r.apply(ctx, d.owner, d.plan)
-	o.await(d)
+	o.await(d.waiting, w.hold)
 	if apierrors.IsAlreadyExists(unprepared) || apierrors.IsConflict(unprepared) {
 		o.stale()
 		unprepared = nil

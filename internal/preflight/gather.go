@@ -16,8 +16,12 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// operatorBinding is the ClusterRoleBinding that gives an installation's operator its rights.
-const operatorBinding = "enrol:operator"
+const (
+	// operatorName is the operator's Deployment and its ServiceAccount.
+	operatorName = "enrol-operator"
+	// operatorBinding is the ClusterRoleBinding that gives an installation's operator its rights.
+	operatorBinding = "enrol:operator"
+)
 
 // cluster is all that is judged.
 type cluster struct {

@@ -50,6 +50,8 @@ type Guard struct {
 	failure error
 	looked  bool
 	tell    []func()
+	// enforced is true once the policies that are there were seen to be enforced. Only look touches it.
+	enforced bool
 }
 
 // NewGuard makes a Guard that has not looked yet.
@@ -89,13 +91,12 @@ func (g *Guard) Hold() *Finding {
 }
 
 func (g *Guard) hold() *Finding {
-	for i := range g.findings {
-		if g.findings[i].Severity != Warning {
-			held := g.findings[i]
-			return &held
-		}
+	i := slices.IndexFunc(g.findings, heldBack)
+	if i < 0 {
+		return nil
 	}
-	return nil
+	held := g.findings[i]
+	return &held
 }
 
 // Ready is a readiness check: it fails while anything is held back.
@@ -201,23 +202,42 @@ func (g *Guard) look(ctx context.Context) {
 
 func (g *Guard) find(ctx context.Context) ([]Finding, error) {
 	c, err := g.gatherer.gather(ctx)
-	switch {
-	case apierrors.IsForbidden(err):
-		// Of an operator that could read nothing, nobody would lose anything any more.
-		return []Finding{{
-			Severity: Hold, Reason: NotAllowed, What: "the operator may not look at the cluster: " + err.Error(),
-			Why: "its rights are of another version of Enrol", Do: "apply the manifests of this version (config/rbac)",
-		}}, nil
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return g.unread(err)
 	}
 	findings := judge(c)
+	if slices.ContainsFunc(findings, heldBack) {
+		// Policies that come back have to be enforced anew.
+		g.enforced = false
+	} else if !g.enforced {
+		if g.enforced, err = g.gatherer.enforced(ctx); err != nil {
+			return g.unread(err)
+		}
+		if !g.enforced {
+			findings = append(findings, notEnforced())
+		}
+	}
 	for i := range findings {
 		if f := &findings[i]; g.options.WithoutPolicies && f.Severity == Hold && strings.HasPrefix(f.Reason, "Policies") {
 			f.Severity = Warning
 		}
 	}
 	return findings, nil
+}
+
+func heldBack(f Finding) bool { return f.Severity != Warning }
+
+// unread is what is found when it could not be found out. Of an operator that does not even start for want of a right to
+// look, nobody would lose anything any more.
+func (*Guard) unread(err error) ([]Finding, error) {
+	if !apierrors.IsForbidden(err) {
+		return nil, err
+	}
+	return []Finding{{
+		Severity: Hold, Reason: NotAllowed, What: "the operator may not look at the cluster: " + err.Error(),
+		Why: "its rights are of another version of Enrol, or went to another installation",
+		Do:  "apply the manifests of this version (config/rbac), or uninstall one of the two",
+	}}, nil
 }
 
 // report says what is found now and was not before, and that nothing is any more.
@@ -248,7 +268,7 @@ func (g *Guard) event(kind, reason, note string) {
 	if g.recorder == nil {
 		return
 	}
-	about := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: g.options.Namespace, Name: "enrol-operator"}}
+	about := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: g.options.Namespace, Name: operatorName}}
 	g.recorder.Eventf(about, nil, kind, reason, "Preflight", "%s",
 		strings.ToValidUTF8(note[:min(len(note), maxNote)], ""))
 }

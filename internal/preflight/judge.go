@@ -13,6 +13,9 @@ import (
 // oldest API server that Enrol is tested with.
 var oldest = version.MajorMinor(1, 31)
 
+// unbounded is why there must be policies.
+const unbounded = "without them, whoever may write Members could make themselves owner, and nothing bounds Enrol itself"
+
 // maxNamed bounds how many things a finding names.
 const maxNamed = 5
 
@@ -82,11 +85,10 @@ func another(owner, namespace string) Finding {
 }
 
 func judgePolicies(c *cluster) []Finding {
-	const why = "without them, whoever may write Members could make themselves owner, and nothing bounds Enrol itself"
 	if !c.hasPolicies {
 		return []Finding{{
 			Severity: Hold, Reason: PoliciesUnsupported,
-			What: "the API server has no ValidatingAdmissionPolicies", Why: why,
+			What: "the API server has no ValidatingAdmissionPolicies", Why: unbounded,
 			Do: "upgrade the cluster, or turn them on; or, if all who may write Members are trusted, start the operator with " +
 				"--allow-without-policies",
 		}}
@@ -114,14 +116,14 @@ func judgePolicies(c *cluster) []Finding {
 	var findings []Finding
 	if len(missing) > 0 {
 		findings = append(findings, Finding{
-			Severity: Hold, Reason: PoliciesMissing, What: "admission policies are missing: " + list(missing), Why: why,
+			Severity: Hold, Reason: PoliciesMissing, What: "admission policies are missing: " + list(missing), Why: unbounded,
 			Do: "apply the manifests of this version of Enrol (config/policy)",
 		})
 	}
 	if len(changed) > 0 {
 		findings = append(findings, Finding{
 			Severity: Hold, Reason: PoliciesChanged,
-			What: "admission policies are not those of this version of Enrol: " + list(changed), Why: why,
+			What: "admission policies are not those of this version of Enrol: " + list(changed), Why: unbounded,
 			Do: "apply the manifests of this version of Enrol (config/policy)",
 		})
 	}

@@ -7,6 +7,9 @@ import (
 	"fmt"
 
 	"k8s.io/client-go/rest"
+
+	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/condition"
 )
 
 // Severity says what the operator makes of a finding.
@@ -59,6 +62,16 @@ type Finding struct {
 }
 
 func (f Finding) String() string { return fmt.Sprintf("%s; %s: %s", f.What, f.Why, f.Do) }
+
+// State is what the conditions of an object say for which nothing new is done on account of the finding.
+func (f *Finding) State() condition.State {
+	reason := enrolv1alpha1.ReasonPoliciesMissing
+	switch f.Reason {
+	case CRDsMissing, CRDsOutdated, NotAllowed:
+		reason = enrolv1alpha1.ReasonInstallationOutdated
+	}
+	return condition.Stalled(reason, "nobody is given anything new: "+f.String())
+}
 
 // Check looks at a cluster for the installation in that namespace. No findings: all is well. An error says that something
 // could not be found out, and then nothing is said.
