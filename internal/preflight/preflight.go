@@ -64,7 +64,7 @@ type Finding struct {
 func (f Finding) String() string { return fmt.Sprintf("%s; %s: %s", f.What, f.Why, f.Do) }
 
 // State is what the conditions of an object say for which nothing new is done on account of the finding.
-func (f *Finding) State() condition.State {
+func (f Finding) State() condition.State {
 	reason := enrolv1alpha1.ReasonPoliciesMissing
 	switch f.Reason {
 	case CRDsMissing, CRDsOutdated, NotAllowed:

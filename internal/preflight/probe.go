@@ -13,10 +13,10 @@ import (
 
 // Policies that are there need not be enforced: the API server gets to know of new ones within a second or so, and its
 // admission plugin for them may be off. So the operator tries, as a dry run, something that its rights allow and the policy
-// enrolSelfSecrets does not.
+// refusing does not.
 const (
-	enrolSelfSecrets = "enrol-self-secrets"
-	probeSecret      = "enrol-policy-probe"
+	refusing  = "enrol-self-secrets"
+	probeName = "enrol-policy-probe"
 )
 
 // enforced tells whether the API server enforces the policies on whoever asks. It is true for anybody but the operator's
@@ -31,12 +31,12 @@ func (g *gatherer) enforced(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	_, err = g.kubernetes.CoreV1().Secrets(g.namespace).Create(ctx,
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: probeSecret}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: probeName}},
 		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	switch {
 	case err == nil:
 		return false, nil
-	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), enrolSelfSecrets):
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), refusing):
 		return true, nil
 	default:
 		return false, fmt.Errorf("trying what a policy refuses: %w", err)
