@@ -132,7 +132,9 @@ func (d *decision) open(w *world, s *Settings) {
 	d.wakeAt(d.status.ExpireTime.Time)
 	d.take(w)
 	if state, ok := w.outOfForce(); ok {
-		d.say(w, state)
+		if !w.inBetween() {
+			d.say(w, state)
+		}
 		return
 	}
 	if w.isMember() {
@@ -200,6 +202,15 @@ func (w *world) outOfForce() (condition.State, bool) {
 	default:
 		return condition.State{}, false
 	}
+}
+
+// inBetween tells whether an Organisation that was in force has merely changed and waits for its pass, so that what the
+// Invitation says stands: it would say so again in a moment, and two writes for each open one would be for nothing.
+func (w *world) inBetween() bool {
+	o, i := w.organisation, w.invitation
+	said := meta.FindStatusCondition(i.Status.Conditions, enrolv1alpha1.ConditionReady)
+	return w.hold == nil && o != nil && o.Status.ObservedGeneration > 0 && o.Status.ObservedGeneration != o.Generation &&
+		said != nil && said.ObservedGeneration == i.Generation
 }
 
 // isMember tells whether the person has what the Invitation gives. Members may be invited to ownership.

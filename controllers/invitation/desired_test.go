@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
@@ -348,5 +350,40 @@ func TestExpiresToTheSecond(t *testing.T) {
 	i.Annotations = map[string]string{"argocd.argoproj.io/tracking-id": "app:enrol.dev/Invitation:org-acme/joe"}
 	if d := at(gone); !d.remove {
 		t.Error("a tracking id of another object is no mark")
+	}
+}
+
+// TestOrganisationChanges: while an Organisation that was in force waits for its pass, its Invitations say what they said.
+func TestOrganisationChanges(t *testing.T) {
+	i := &enrolv1alpha1.Invitation{ObjectMeta: metav1.ObjectMeta{
+		Name: "kim", Namespace: "org-acme", UID: "inv", Generation: 1, CreationTimestamp: metav1.NewTime(start),
+	}}
+	i.Spec = enrolv1alpha1.InvitationSpec{Email: "kim@example.com", SendEmail: new(false)}
+	o := &enrolv1alpha1.Organisation{ObjectMeta: metav1.ObjectMeta{Name: "acme", Generation: 1}}
+	settings := testSettings(t)
+	reason := func() string {
+		i.Status = decide(&world{
+			invitation: i, organisation: o, terms: access.NewTerms(o, settings.Naming), now: start.Add(time.Minute),
+		}, settings).status
+		return meta.FindStatusCondition(i.Status.Conditions, enrolv1alpha1.ConditionReady).Reason
+	}
+	if got := reason(); got != enrolv1alpha1.ReasonProgressing {
+		t.Errorf("before the Organisation was ever looked at: %s", got)
+	}
+	o.Status = enrolv1alpha1.OrganisationStatus{ObservedGeneration: 1, Slug: "acme", Namespace: "org-acme"}
+	if got := reason(); got != enrolv1alpha1.ReasonPending {
+		t.Errorf("in force: %s", got)
+	}
+	before := i.Status
+	o.Generation = 2
+	if got := reason(); got != enrolv1alpha1.ReasonPending {
+		t.Errorf("while the Organisation is looked at again: %s", got)
+	}
+	if diff := cmp.Diff(before, i.Status); diff != "" {
+		t.Errorf("nothing must be written:\n%s", diff)
+	}
+	o.Status.ObservedGeneration, o.Status.Slug = 2, ""
+	if got := reason(); got != enrolv1alpha1.ReasonOrganisationStalled {
+		t.Errorf("once it is refused: %s", got)
 	}
 }
