@@ -27,6 +27,8 @@ const (
 	maxWait = 24 * time.Hour
 	// maxNote is what the events API takes for a note, in bytes.
 	maxNote = 1024
+	// staleRetry is how soon a pass is repeated that was overtaken by somebody else's write.
+	staleRetry = 50 * time.Millisecond
 )
 
 // Reconciler makes the passes.
@@ -57,10 +59,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 	}
 	if err := r.apply(ctx, w, d); err != nil {
-		return ctrl.Result{}, r.excuse(err)
+		return excuse(err)
 	}
 	if err := r.writeStatus(ctx, w, d); err != nil {
-		return ctrl.Result{}, r.excuse(err)
+		return excuse(err)
 	}
 	if d.dispatch {
 		sent := w.invitation.DeepCopy()
@@ -119,10 +121,15 @@ func (r *Reconciler) tell(w *world, d *decision) {
 	r.recorder.Eventf(w.invitation, nil, kind, reason, "Invite", "%s", strings.ToValidUTF8(note[:min(len(note), maxNote)], ""))
 }
 
-// excuse makes nothing of what the next pass sees: somebody else wrote in between, or the Invitation is gone.
-func (*Reconciler) excuse(err error) error {
-	if apierrors.IsNotFound(err) {
-		return nil
+// excuse makes nothing of what the next pass sees: the Invitation is gone, or somebody else wrote in between, and then that
+// pass comes in a moment.
+func excuse(err error) (ctrl.Result, error) {
+	switch {
+	case apierrors.IsNotFound(err):
+		return ctrl.Result{}, nil
+	case apierrors.IsConflict(err):
+		return ctrl.Result{RequeueAfter: staleRetry}, nil
+	default:
+		return ctrl.Result{}, err
 	}
-	return err
 }
