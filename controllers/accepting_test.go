@@ -20,6 +20,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	invitations "github.com/enrol-dev/enrol/internal/invitation"
+	"github.com/enrol-dev/enrol/internal/naming"
 	"github.com/enrol-dev/enrol/internal/testenv"
 	"github.com/enrol-dev/enrol/internal/token"
 )
@@ -138,6 +139,33 @@ func TestSixteenAccept(t *testing.T) {
 	}
 	if got := f.people(); len(got) != 1 {
 		t.Errorf("the Members are %v, want one", got)
+	}
+}
+
+// TestInvitedAgain: whose membership has expired gets in again by another Invitation. The expired Member stays as it is, even
+// where it has the name that the new one would have got.
+func TestInvitedAgain(t *testing.T) {
+	t.Parallel()
+	f := newOrganisation(t, keepAccepted)
+	spec := developer()
+	spec.Username, spec.Email = enrolv1alpha1.Username(f.user("kim")), enrolv1alpha1.Email(f.user("kim"))
+	spec.ExpireTime = &metav1.Time{Time: time.Now().Add(-time.Hour).Truncate(time.Second)}
+	expired := f.member(naming.Member(f.user("kim")), spec)
+	f.ready(expired.Name, enrolv1alpha1.ReasonExpired)
+
+	f.invite("kim", promise())
+	f.invitation("kim", enrolv1alpha1.ReasonPending)
+	l := f.mails(f.user("kim"), 1)[0]
+	if err := f.respond("kim", answer{link: l.link()}); err != nil {
+		t.Fatal(err)
+	}
+	accepted := f.invitation("kim", enrolv1alpha1.ReasonAccepted)
+	if member := accepted.Status.Member; member == nil || member.Name == expired.Name {
+		t.Errorf("the Member that the Invitation came to is %+v, want another than %s", member, expired.Name)
+	}
+	f.as(f.user("kim")).can(at(editing, f.in("web")))
+	if diff := cmp.Diff(expired.Spec, f.ready(expired.Name, enrolv1alpha1.ReasonExpired).Spec); diff != "" {
+		t.Errorf("an existing membership must not change:\n%s", diff)
 	}
 }
 

@@ -98,7 +98,9 @@ const (
 	ReasonPending = "Pending"
 	// ReasonAccepted: the person accepted and has what was promised.
 	ReasonAccepted = "Accepted"
-	// ReasonAlreadyMember: the person is a member already; nothing was sent, and nothing about the membership changes.
+	// ReasonAlreadyMember: the person is a member already; nothing was sent, and nothing about the membership changes. A
+	// Member that is suspended or waits for a first sign-in counts, since inviting must not undo a suspension; one that has
+	// expired does not: accepting makes another beside it.
 	ReasonAlreadyMember = "AlreadyMember"
 	// ReasonDeclined: the person declined.
 	ReasonDeclined = "Declined"

@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"time"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -195,6 +197,11 @@ type Member struct {
 	// +optional
 	// +default={"observedGeneration": -1}
 	Status MemberStatus `json:"status,omitzero"`
+}
+
+// Expired tells whether the membership has ended by its expireTime.
+func (m *Member) Expired(now time.Time) bool {
+	return m.Spec.ExpireTime != nil && !now.Before(m.Spec.ExpireTime.Time)
 }
 
 // MemberList is a list of Members.

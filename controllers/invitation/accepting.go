@@ -125,13 +125,25 @@ func (w *world) steppedDown(s *Settings) *enrolv1alpha1.Member {
 func (w *world) member(spec enrolv1alpha1.MemberSpec) *enrolv1alpha1.Member {
 	spec.InvitedBy = w.invitation.Spec.InvitedBy.DeepCopy()
 	spec.Suspend = true
+	// An existing membership is never changed, an expired one neither: somebody decided when it should end, perhaps in Git.
+	// So there is another one beside it, and of one username and Invitation still only one.
+	names := w.names(spec.Username)
+	name := names[0]
+	if slices.ContainsFunc(w.lapsed, func(m *enrolv1alpha1.Member) bool { return m.Name == name }) {
+		name = names[1]
+	}
 	return &enrolv1alpha1.Member{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: naming.Member(string(spec.Username)), Namespace: w.invitation.Namespace,
+			Name: name, Namespace: w.invitation.Namespace,
 			Annotations: map[string]string{enrolv1alpha1.AnnotationInvitation: string(w.invitation.UID)},
 		},
 		Spec: spec,
 	}
+}
+
+// names of a Member for somebody: the person's, and the one that serves while an expired Member has that.
+func (w *world) names(username enrolv1alpha1.Username) []string {
+	return []string{naming.Member(string(username)), naming.Member(fmt.Sprintf("%s\n%s", username, w.invitation.UID))}
 }
 
 // ownersAfter are the owners once the Invitation is carried out.
@@ -158,8 +170,9 @@ func (w *world) toResume(s *Settings) []*enrolv1alpha1.Member {
 			return
 		}
 		for _, m := range among {
-			if m.Name == made.Name && m.Annotations[enrolv1alpha1.AnnotationInvitation] == string(w.invitation.UID) &&
-				m.Generation == 1 && equality.Semantic.DeepEqual(m.Spec, made.Spec) {
+			ours := slices.Contains(w.names(made.Spec.Username), m.Name) &&
+				m.Annotations[enrolv1alpha1.AnnotationInvitation] == string(w.invitation.UID)
+			if ours && m.Generation == 1 && equality.Semantic.DeepEqual(m.Spec, made.Spec) {
 				resumed = append(resumed, m)
 			}
 		}

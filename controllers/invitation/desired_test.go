@@ -16,6 +16,7 @@ import (
 	"github.com/enrol-dev/enrol/internal/access"
 	"github.com/enrol-dev/enrol/internal/gitops"
 	"github.com/enrol-dev/enrol/internal/invitation"
+	"github.com/enrol-dev/enrol/internal/naming"
 	"github.com/enrol-dev/enrol/internal/quota"
 	"github.com/enrol-dev/enrol/internal/subject"
 )
@@ -91,6 +92,7 @@ func (m *model) world() *world {
 			w.inviterMembers = append(w.inviterMembers, member)
 		}
 	}
+	w.members, w.inviterMembers = w.current(w.members), w.current(w.inviterMembers)
 	if m.delivery != nil {
 		seen := *m.delivery
 		w.delivery = &seen
@@ -124,6 +126,9 @@ func (m *model) pass(t *rapid.T) {
 		}
 	}
 	for _, made := range d.create {
+		if slices.ContainsFunc(m.members, func(there *enrolv1alpha1.Member) bool { return there.Name == made.Name }) {
+			m.t.Fatalf("the name of Member %s is taken", made.Name)
+		}
 		m.uids++
 		made.UID, made.Generation = types.UID(fmt.Sprint("m", m.uids)), 1
 		m.members = append(m.members, made)
@@ -274,6 +279,7 @@ func (m *model) removeMember(t *rapid.T) {
 func TestItGetsThere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(t)
+		lapsed := m.lapse(t)
 		m.now = m.now.Add(gathering)
 		for range 3 {
 			m.pass(t)
@@ -290,9 +296,14 @@ func TestItGetsThere(t *testing.T) {
 			t.Fatalf("it is stuck: %+v", m.invitation.Status)
 		}
 		_, makes := m.invitation.Spec.MemberRoles()
-		for _, member := range m.members {
+		for _, member := range m.members[lapsed:] {
 			if member.Spec.Suspend {
 				t.Fatalf("%s stays suspended", member.Spec.Username)
+			}
+		}
+		for _, member := range m.members[:lapsed] {
+			if member.Generation != 1 {
+				t.Fatalf("expired Member %s was changed", member.Name)
 			}
 		}
 		if owns := m.world().owns("kim"); owns != m.invitation.Spec.Owns() {
@@ -305,6 +316,20 @@ func TestItGetsThere(t *testing.T) {
 			t.Fatal("ada has not stepped down")
 		}
 	})
+}
+
+// lapse makes Members that expired long ago, of whoever accepts or invites, by names of Enrol's own, and says how many.
+func (m *model) lapse(t *rapid.T) int {
+	for _, username := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"kim", "ada"}), 0, 2, rapid.ID).Draw(t, "expired") {
+		m.members = append(m.members, &enrolv1alpha1.Member{
+			ObjectMeta: metav1.ObjectMeta{Name: naming.Member(username), UID: types.UID(username), Generation: 1},
+			Spec: enrolv1alpha1.MemberSpec{
+				Username: enrolv1alpha1.Username(username), Email: enrolv1alpha1.Email(username + "@example.com"),
+				ExpireTime: &metav1.Time{Time: start.Add(-time.Hour)},
+			},
+		})
+	}
+	return len(m.members)
 }
 
 // TestExpiresToTheSecond: it can be answered until the second that the token says, and the operator is awake then.

@@ -36,10 +36,12 @@ type world struct {
 	// rivals are all Invitations for the same address in the namespace, this one included.
 	rivals []enrolv1alpha1.Invitation
 	// members are the Members of the address and, once it is accepted, those of whoever accepted. Those that are being
-	// deleted are not among them.
+	// deleted or have expired are not among them: who has no access any more can be invited again.
 	members []*enrolv1alpha1.Member
 	// inviterMembers are the Members of whoever hands ownership over. Only there once that is accepted.
 	inviterMembers []*enrolv1alpha1.Member
+	// lapsed are the Members of either that have expired. They stay as they are, and so do their names.
+	lapsed []*enrolv1alpha1.Member
 	// delivery is what this process knows of the mail; nil for nothing.
 	delivery *delivery
 	// review is what the inviter may not grant; nil when it was not asked.
@@ -131,10 +133,11 @@ func (r *Reconciler) gatherPeople(ctx context.Context, w *world) error {
 		return fmt.Errorf("listing the Invitations for the address: %w", err)
 	}
 	w.rivals = rivals.Items
-	var err error
-	if w.members, err = r.membersBy(ctx, i.Namespace, indexAddress, string(i.Spec.Email)); err != nil {
+	found, err := r.membersBy(ctx, i.Namespace, indexAddress, string(i.Spec.Email))
+	if err != nil {
 		return err
 	}
+	w.members = w.current(found)
 	by := i.Status.AcceptedBy
 	if by == nil {
 		return nil
@@ -143,11 +146,25 @@ func (r *Reconciler) gatherPeople(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	w.members = append(w.members, more...)
-	if i.Spec.Type == enrolv1alpha1.InvitationTransferOwnership {
-		w.inviterMembers, err = r.membersBy(ctx, i.Namespace, indexUsername, r.settings.inviter(i))
+	w.members = append(w.members, w.current(more)...)
+	if i.Spec.Type != enrolv1alpha1.InvitationTransferOwnership {
+		return nil
 	}
+	inviters, err := r.membersBy(ctx, i.Namespace, indexUsername, r.settings.inviter(i))
+	w.inviterMembers = w.current(inviters)
 	return err
+}
+
+// current are those that have not expired. The others are lapsed.
+func (w *world) current(members []*enrolv1alpha1.Member) (current []*enrolv1alpha1.Member) {
+	for _, m := range members {
+		if m.Expired(w.now) {
+			w.lapsed = append(w.lapsed, m)
+		} else {
+			current = append(current, m)
+		}
+	}
+	return current
 }
 
 func (r *Reconciler) membersBy(ctx context.Context, namespace, index, value string) ([]*enrolv1alpha1.Member, error) {

@@ -89,7 +89,7 @@ func (t *Terms) Judge(member *enrolv1alpha1.Member, now time.Time) Verdict {
 		return nobody(organisationSuspended)
 	case spec.Suspend:
 		return nobody(suspended)
-	case expires && !now.Before(spec.ExpireTime.Time):
+	case member.Expired(now):
 		return nobody(condition.Ready(enrolv1alpha1.ReasonExpired,
 			"no access: the membership expired at "+spec.ExpireTime.UTC().Format(time.RFC3339)))
 	}

@@ -158,7 +158,7 @@ func (d *Domain) lapsed(o *Organisation, username, email string) *enrolv1alpha1.
 		members = append(members, d.Store.MembersByEmail(home, email)...)
 	}
 	members = slices.DeleteFunc(members, func(m *enrolv1alpha1.Member) bool {
-		return !expired(m, d.Clock.Now()) || username != "" && store.Username(m) != "" && store.Username(m) != username
+		return !m.Expired(d.Clock.Now()) || username != "" && store.Username(m) != "" && store.Username(m) != username
 	})
 	if len(members) == 0 {
 		return nil
@@ -177,7 +177,7 @@ func (a *addition) needsMember() bool {
 // desired is the Member as it shall be, made from the one there is. A lapsed one starts anew.
 func (a *addition) desired(current *enrolv1alpha1.Member, d *Domain, by *identity.Caller) *enrolv1alpha1.Member {
 	m := current.DeepCopy()
-	fresh := m.UID == "" || expired(m, d.Clock.Now())
+	fresh := m.UID == "" || m.Expired(d.Clock.Now())
 	if fresh {
 		m.Spec = enrolv1alpha1.MemberSpec{
 			Username: m.Spec.Username, Email: m.Spec.Email, InvitedBy: m.Spec.InvitedBy,

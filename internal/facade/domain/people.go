@@ -133,11 +133,7 @@ func (o *Organisation) people(members []*enrolv1alpha1.Member, now time.Time) []
 
 // counts tells whether a Member names a person and has not expired.
 func counts(m *enrolv1alpha1.Member, now time.Time) bool {
-	return m.Spec.Group == "" && (m.Spec.Username != "" || m.Spec.Email != "") && !expired(m, now)
-}
-
-func expired(m *enrolv1alpha1.Member, now time.Time) bool {
-	return m.Spec.ExpireTime != nil && !now.Before(m.Spec.ExpireTime.Time)
+	return m.Spec.Group == "" && (m.Spec.Username != "" || m.Spec.Email != "") && !m.Expired(now)
 }
 
 // membership looks at the details.
