@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -228,6 +229,23 @@ func (b *bare) works(organisation, name string, want bool) {
 	})
 }
 
+// tells waits for an event about the operator's Deployment.
+func (b *bare) tells(namespace, reason string) {
+	b.t.Helper()
+	testenv.Eventually(b.t, func() error {
+		var events eventsv1.EventList
+		if err := b.AdminClient(b.t).List(b.t.Context(), &events, client.InNamespace(namespace)); err != nil {
+			return err
+		}
+		for _, e := range events.Items {
+			if e.Reason == reason && e.Regarding.Kind == "Deployment" && e.Regarding.Name == "enrol-operator" {
+				return nil
+			}
+		}
+		return fmt.Errorf("there are %d events, and none says %s", len(events.Items), reason)
+	})
+}
+
 // finds compares what is found for an installation, looked at as an admin would.
 func (b *bare) finds(namespace string, want ...string) {
 	b.t.Helper()
@@ -255,6 +273,7 @@ func TestPieceByPiece(t *testing.T) {
 	b.probe("/healthz", http.StatusOK)
 	b.probe("/readyz", http.StatusInternalServerError)
 	b.logged("Waiting: CRDs are missing", "apply the manifests")
+	b.tells(testenv.SystemNamespace, preflight.CRDsMissing)
 
 	b.apply("crd")
 	b.organisation("acme")
@@ -273,6 +292,7 @@ func TestPieceByPiece(t *testing.T) {
 	b.memberSays(jane, enrolv1alpha1.ReasonGranted)
 	b.probe("/readyz", http.StatusOK)
 	b.finds(testenv.SystemNamespace)
+	b.tells(testenv.SystemNamespace, "Fit")
 
 	b.kubectl("delete", "validatingadmissionpolicybinding", "enrol-grant-roles")
 	b.organisationSays("acme", enrolv1alpha1.ReasonPoliciesMissing)
@@ -311,6 +331,7 @@ func TestNoPolicies(t *testing.T) {
 	b.start(testenv.SystemNamespace, "--allow-without-policies")
 	b.organisationSays("acme", enrolv1alpha1.ReasonReconciled)
 	b.logged("has no ValidatingAdmissionPolicies", "INFO")
+	b.tells(testenv.SystemNamespace, preflight.PoliciesUnsupported)
 	b.works("acme", "ada", true)
 	b.probe("/readyz", http.StatusOK)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -21,6 +22,9 @@ const (
 	operatorName = "enrol-operator"
 	// operatorBinding is the ClusterRoleBinding that gives an installation's operator its rights.
 	operatorBinding = "enrol:operator"
+
+	// requestTimeout bounds each request, should one hang.
+	requestTimeout = 15 * time.Second
 )
 
 // cluster is all that is judged.
@@ -52,11 +56,13 @@ func newGatherer(config *rest.Config, namespace string) (*gatherer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifests that Enrol was made with: %w", err)
 	}
-	clients, err := kubernetes.NewForConfig(config)
+	bounded := rest.CopyConfig(config)
+	bounded.Timeout = requestTimeout
+	clients, err := kubernetes.NewForConfig(bounded)
 	if err != nil {
 		return nil, err
 	}
-	extensions, err := apiextensions.NewForConfig(config)
+	extensions, err := apiextensions.NewForConfig(bounded)
 	if err != nil {
 		return nil, err
 	}

@@ -63,11 +63,14 @@ func NewGuard(config *rest.Config, options GuardOptions) (*Guard, error) {
 	return &Guard{gatherer: g, options: options}, nil
 }
 
-// Record has events made of what is found from now on.
+// Record has events made of what was found, and is found from now on.
 func (g *Guard) Record(recorder events.EventRecorder) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.recorder = recorder
+	for _, f := range g.findings {
+		g.event(corev1.EventTypeWarning, f.Reason, f.String())
+	}
 }
 
 // Subscribe has changed called whenever there is something else to hold back, or no longer anything.
