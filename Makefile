@@ -53,6 +53,7 @@ build: ## Build bin/operator and bin/facade
 .PHONY: test
 test: k8s bin/tools/idp chromium ## Run all tests, against a real control plane
 	@GO='$(GO)' hack/test.sh -count=1 -timeout 20m ./...
+	@GO='$(GO)' hack/test.sh -C hack/gitops -count=1 ./...
 
 # What the browser tests drive.
 .PHONY: chromium
@@ -66,6 +67,10 @@ screenshots: k8s bin/tools/idp chromium ## Take the pictures in docs/images anew
 	@mkdir -p docs/images
 	cp bin/test/*.png docs/images/
 
+.PHONY: test-gitops
+test-gitops: k8s build bin/tools/idp bin/tools/gitops-agent ## Have Argo CD's engine sync a Git repository, with everything running
+	ENROL_TEST_GITOPS=1 $(GO) test -count=1 -run TestGitOps -v ./config/samples/gitops
+
 .PHONY: clients
 clients: k8s bin/tools/idp ## Let published clients of the platforms talk to the facade; needs node and npm
 	ENROL_TEST_CLIENTS=1 $(GO) test -count=1 -run TestPublishedClients -v ./cmd/facade
@@ -75,7 +80,7 @@ bench: k8s build bin/tools/idp ## Measure Enrol beside plain clients; takes long
 	$(GO) run ./hack/bench
 
 .PHONY: generate
-generate: ## Make CRDs and their reference, RBAC, deepcopy functions, apply configurations and the servers of OpenAPI documents
+generate: ## Make CRDs and their reference, RBAC, Go code of types and OpenAPI documents, and Argo CD's patch
 	$(GO) tool controller-gen paths=./api/... \
 		object:headerFile=hack/boilerplate.go.txt \
 		applyconfiguration:headerFile=hack/boilerplate.go.txt \
@@ -88,6 +93,7 @@ generate: ## Make CRDs and their reference, RBAC, deepcopy functions, apply conf
 	done
 	$(GO) tool -modfile=hack/crdref/go.mod crd-ref-docs --log-level=WARN --config=hack/crdref/config.yaml \
 		--source-path=api/v1alpha1 --renderer=markdown --templates-dir=hack/crdref/templates --output-path=docs/reference/api.md
+	$(GO) -C hack/gitops run .
 
 .PHONY: verify
 verify: bin/tools/golangci-lint ## Fail unless the tree is tidy, generated, formatted and free of lint
@@ -99,6 +105,7 @@ lint: bin/tools/golangci-lint ## Lint, layering included
 	bin/tools/golangci-lint run
 	cd hack/idp && ../../bin/tools/golangci-lint run
 	$(GO) tool -modfile=hack/actionlint/go.mod actionlint -shellcheck= -pyflakes=
+	cd hack/gitops && ../../bin/tools/golangci-lint run
 
 .PHONY: fmt
 fmt: bin/tools/golangci-lint ## Format
@@ -110,6 +117,7 @@ tidy: ## Tidy every module
 	cd hack/actionlint && $(GO) mod tidy
 	cd hack/controlplane && $(GO) mod tidy
 	cd hack/crdref && $(GO) mod tidy
+	cd hack/gitops && $(GO) mod tidy
 	cd hack/idp && $(GO) mod tidy
 	cd hack/lint && $(GO) mod tidy
 	cd hack/oapi && $(GO) mod tidy
@@ -157,6 +165,12 @@ bin/tools/golangci-lint: hack/lint/go.mod
 	@echo "building golangci-lint (1 to 3 minutes the first time) ..."
 	@cd hack/lint && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o '$(abspath $@)' \
 		sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
+	@touch $@
+
+bin/tools/gitops-agent: hack/gitops/go.mod
+	@echo "building Argo CD's GitOps engine (1 to 5 minutes the first time) ..."
+	@cd hack/gitops && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o '$(abspath $@)' \
+		github.com/argoproj/argo-cd/gitops-engine/agent
 	@touch $@
 
 bin/tools/idp: hack/idp/go.mod $(wildcard hack/idp/*.go)

@@ -1,0 +1,2 @@
+obj.spec.revoked = true
+return obj
