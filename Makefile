@@ -53,7 +53,7 @@ build: ## Build bin/operator and bin/facade
 .PHONY: test
 test: k8s bin/tools/idp chromium ## Run all tests, against a real control plane
 	@GO='$(GO)' hack/test.sh -count=1 -timeout 20m ./...
-	@GO='$(GO)' hack/test.sh -C hack/gitops -count=1 ./...
+	@GO='$(GO)' hack/test.sh -C hack/gitops -count=1 .
 
 # What the browser tests drive.
 .PHONY: chromium
@@ -68,7 +68,7 @@ screenshots: k8s bin/tools/idp chromium ## Take the pictures in docs/images anew
 	cp bin/test/*.png docs/images/
 
 .PHONY: test-gitops
-test-gitops: k8s bin/tools/idp bin/tools/gitops-agent ## Have Argo CD's engine sync a Git repository, with everything running
+test-gitops: k8s bin/tools/idp bin/tools/gitops-agent bin/tools/gitops-waves ## Have Argo CD's engine sync a Git repository, with everything running
 	ENROL_TEST_GITOPS=1 $(GO) test -count=1 -run "^TestGitOps$$" -v ./config/samples/gitops
 
 .PHONY: clients
@@ -105,7 +105,7 @@ lint: bin/tools/golangci-lint ## Lint, layering included
 	bin/tools/golangci-lint run
 	cd hack/idp && ../../bin/tools/golangci-lint run
 	$(GO) tool -modfile=hack/actionlint/go.mod actionlint -shellcheck= -pyflakes=
-	cd hack/gitops && ../../bin/tools/golangci-lint run
+	cd hack/gitops && CGO_ENABLED=0 GOFLAGS=-trimpath ../../bin/tools/golangci-lint run
 
 .PHONY: fmt
 fmt: bin/tools/golangci-lint ## Format
@@ -167,10 +167,13 @@ bin/tools/golangci-lint: hack/lint/go.mod
 		sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
 	@touch $@
 
-bin/tools/gitops-agent: hack/gitops/go.mod
-	@echo "building Argo CD's GitOps engine (1 to 5 minutes the first time) ..."
-	@cd hack/gitops && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o '$(abspath $@)' \
-		github.com/argoproj/argo-cd/gitops-engine/agent
+# Built, and linted, with the same flags, so that a second build finds the first one's packages.
+bin/tools/gitops-agent: GITOPS_PACKAGE := github.com/argoproj/argo-cd/gitops-engine/agent
+bin/tools/gitops-waves: GITOPS_PACKAGE := ./waves
+bin/tools/gitops-waves: $(wildcard hack/gitops/waves/*.go hack/gitops/lua/*.go)
+bin/tools/gitops-%: hack/gitops/go.mod
+	@echo "building $(@F) with Argo CD's GitOps engine (1 to 5 minutes the first time) ..."
+	@cd hack/gitops && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o '$(abspath $@)' $(GITOPS_PACKAGE)
 	@touch $@
 
 bin/tools/idp: hack/idp/go.mod $(wildcard hack/idp/*.go)

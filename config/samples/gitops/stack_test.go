@@ -36,8 +36,9 @@ type stack struct {
 	root, run, dir, repository string
 	// env is what the session gives to scripts.
 	env map[string]string
-	// admin looks; account is whom the engine acts as.
+	// admin looks; account is whom the engine acts as, with that kubeconfig.
 	admin, account client.Client
+	kubeconfig     string
 	engine         *process.Process
 	engineURL      string
 	syncs          int
@@ -147,25 +148,35 @@ func (s *stack) git(args ...string) {
 // wave, and that command once for a sync, so that it waits for ever for what it made in the first. hack/gitops tries waves.
 var wave = regexp.MustCompile(`(?m)^ *argocd\.argoproj\.io/sync-wave: .*\n`)
 
+// sample is the sample repository with another organisation in the place of acme, by file.
+func sample(t *testing.T, lower, upper string) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("repository/acme/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no sample: %v", err)
+	}
+	contents := map[string]string{}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contents[filepath.Base(file)] = strings.NewReplacer("acme", lower, "Acme", upper).Replace(string(content))
+	}
+	return contents
+}
+
 // layOutRepository makes a Git repository of the sample, with the marks that Argo CD puts on what it applies.
 func (s *stack) layOutRepository() {
 	s.Helper()
 	s.git("init", "--quiet", "--initial-branch=main")
-	files, err := filepath.Glob("repository/acme/*.yaml")
-	if err != nil || len(files) == 0 {
-		s.Fatalf("no sample: %v", err)
-	}
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			s.Fatal(err)
-		}
-		text := strings.NewReplacer("acme", "night", "Acme", "Night").Replace(wave.ReplaceAllString(string(content), ""))
+	for file, text := range sample(s.T, "night", "Night") {
+		text = wave.ReplaceAllString(text, "")
 		documents := strings.Split(text, "---\n")
 		for i, document := range documents {
 			documents[i] = s.track(document)
 		}
-		s.commit(s.T, filepath.Base(file), strings.Join(documents, "---\n"))
+		s.commit(s.T, file, strings.Join(documents, "---\n"))
 	}
 }
 
@@ -233,11 +244,11 @@ func (s *stack) startEngine() {
 		user.ClientCertificate, user.ClientCertificateData, user.ClientKey, user.ClientKeyData = "", nil, "", nil
 		user.Token = token
 	}
-	kubeconfig := filepath.Join(s.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(*config, kubeconfig); err != nil {
+	s.kubeconfig = filepath.Join(s.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*config, s.kubeconfig); err != nil {
 		s.Fatal(err)
 	}
-	account, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	account, err := clientcmd.BuildConfigFromFlags("", s.kubeconfig)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -245,7 +256,7 @@ func (s *stack) startEngine() {
 	port := strconv.Itoa(s.freePort())
 	s.engineURL = "http://127.0.0.1:" + port
 	s.engine, err = process.Start("engine", filepath.Join(s.TempDir(), "engine.log"), filepath.Join(s.root, "bin", "tools", "gitops-agent"),
-		s.repository, "--kubeconfig="+kubeconfig, "--port="+port, "--default-namespace=default", "--resync-seconds=3600")
+		s.repository, "--kubeconfig="+s.kubeconfig, "--port="+port, "--default-namespace=default", "--resync-seconds=3600")
 	if err != nil {
 		s.Fatal(err)
 	}

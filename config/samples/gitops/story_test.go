@@ -48,6 +48,8 @@ func TestGitOps(t *testing.T) {
 		{"one that was deleted comes back, and mails nobody", s.bringsBack},
 		{"one that the operator deletes comes back, and mails nobody", s.bringsBackUntracked},
 		{"an Organisation removed from Git leaves no binding", s.removesOrganisation},
+		{"waves go by health, and wait for no Invitation in the last", s.goesInWaves},
+		{"the samples are what the tools' own definitions want", s.samplesAreValid},
 	} {
 		if !t.Run(step.name, step.do) {
 			t.Fatalf("the engine's log ends:\n%s", s.engineLog())
