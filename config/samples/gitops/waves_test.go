@@ -100,13 +100,13 @@ var definitions = map[string]string{
 func (s *stack) samplesAreValid(t *testing.T) {
 	t.Helper()
 	for module, folder := range definitions {
-		var found map[string]string
+		var found map[string]any
 		// Outside of a module, so that none gets a requirement by it.
 		out := s.command(t.TempDir(), "go", "mod", "download", "-json", module)
 		if err := json.Unmarshal([]byte(out), &found); err != nil {
 			t.Fatal(err)
 		}
-		files, err := filepath.Glob(filepath.Join(found["Dir"], folder, "*.yaml"))
+		files, err := filepath.Glob(filepath.Join(found["Dir"].(string), folder, "*.yaml"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s has no definitions: %v", module, err)
 		}

@@ -56,6 +56,8 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("finding the API server: %w", err)
 	}
+	// As fast as Argo CD asks by default.
+	config.QPS, config.Burst = 50, 100
 	targets, err := read(*manifests)
 	if err != nil {
 		return err
