@@ -209,11 +209,11 @@ func TestStates(t *testing.T) {
 		"organisation-stalled": func(s *story) { s.organisation.Status.Slug = ""; s.pass() },
 		"progressing":          func(s *story) { s.organisation.Generation++; s.pass() },
 	}
-	for name, happen := range cases {
-		t.Run(name, func(t *testing.T) {
-			s := newStory(t)
-			happen(s)
-			testenv.Fixture(t, name, s.invitation)
-		})
+	states := map[string]*enrolv1alpha1.Invitation{}
+	for state, happen := range cases {
+		s := newStory(t)
+		happen(s)
+		states[state] = s.invitation
 	}
+	testenv.States(t, states)
 }

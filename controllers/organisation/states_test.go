@@ -141,13 +141,13 @@ func TestOrganisationStates(t *testing.T) {
 			s.pass()
 		},
 	}
-	for name, happen := range cases {
-		t.Run(name, func(t *testing.T) {
-			s := newStory(t)
-			happen(s)
-			testenv.Fixture(t, name, s.organisation)
-		})
+	states := map[string]*enrolv1alpha1.Organisation{}
+	for state, happen := range cases {
+		s := newStory(t)
+		happen(s)
+		states[state] = s.organisation
 	}
+	testenv.States(t, states)
 }
 
 // TestMemberStates keeps a Member of every state, for those who judge it from outside.
@@ -190,11 +190,11 @@ func TestMemberStates(t *testing.T) {
 			s.pass()
 		},
 	}
-	for name, happen := range cases {
-		t.Run(name, func(t *testing.T) {
-			s := newStory(t)
-			happen(s)
-			testenv.Fixture(t, name, s.member())
-		})
+	states := map[string]*enrolv1alpha1.Member{}
+	for state, happen := range cases {
+		s := newStory(t)
+		happen(s)
+		states[state] = s.member()
 	}
+	testenv.States(t, states)
 }
