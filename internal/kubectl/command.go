@@ -1,0 +1,41 @@
+// Package kubectl is the kubectl plugin: it shows and changes organisations as the person whose kubeconfig it uses, and has
+// no rights of its own. What may be done is the API server's to say.
+package kubectl
+
+import (
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+// plugin is what all commands share.
+type plugin struct {
+	config  *genericclioptions.ConfigFlags
+	streams genericiooptions.IOStreams
+	version string
+}
+
+// New is the command with all its own.
+func New(streams genericiooptions.IOStreams, version string) *cobra.Command {
+	p := &plugin{config: genericclioptions.NewConfigFlags(true), streams: streams, version: version}
+	root := &cobra.Command{
+		Use:     "kubectl-enrol",
+		Short:   "See and manage the organisations of a cluster",
+		Version: version,
+		Annotations: map[string]string{
+			cobra.CommandDisplayNameAnnotation: "kubectl enrol",
+		},
+		// Errors are printed once, by the caller, and without a page of flags.
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	p.config.AddFlags(root.PersistentFlags())
+	root.AddCommand(
+		newStatus(p), newMembers(p), newInvite(p), newResend(p), newRevoke(p),
+	)
+	return root
+}
