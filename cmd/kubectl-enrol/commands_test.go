@@ -1,16 +1,23 @@
 package main_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
+	"unicode"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/kubectl"
 	"github.com/enrol-dev/enrol/internal/testenv"
 )
 
@@ -156,4 +163,140 @@ func (o *organisation) invitations(reason string, want int) {
 	if len(list.Items) != want {
 		o.Errorf("%s: there are %d Invitations, want %d", reason, len(list.Items), want)
 	}
+}
+
+func TestTree(t *testing.T) {
+	t.Parallel()
+	newOrganisation(t, "tree")
+	as(t, ada).fine("invite", "kim@example.com", "--organisation=tree", "--send-email=false")
+	for name, who := range map[string]string{"Platform": platform, "Admin": admin, "Owner": ada, "Viewer": joe, "Stranger": eve} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			golden(t, "", as(t, who).run("tree", "tree"))
+		})
+	}
+	t.Run("Bounded", func(t *testing.T) {
+		t.Parallel()
+		golden(t, "", as(t, admin).run("tree", "tree", "--limit=1"))
+	})
+}
+
+func TestWhoAmI(t *testing.T) {
+	t.Parallel()
+	o := newOrganisation(t, "whoami")
+	o.member("team", enrolv1alpha1.MemberSpec{Group: "team", Projects: enrolv1alpha1.Projects{"whoami-data"}})
+	o.ready("team", enrolv1alpha1.ReasonGranted)
+	golden(t, "Owner", as(t, ada).run("whoami", "whoami"))
+	golden(t, "Viewer", as(t, joe, "team").run("whoami", "whoami"))
+	golden(t, "ByNamespace", as(t, joe).run("whoami", "-n", "whoami-web", "-o", "yaml"))
+	golden(t, "Stranger", as(t, eve).run("whoami", "whoami"))
+	golden(t, "NowhereYet", as(t, eve).run("whoami"))
+}
+
+func TestWhy(t *testing.T) {
+	t.Parallel()
+	o := newOrganisation(t, "why")
+	o.member("asleep", enrolv1alpha1.MemberSpec{Email: joe, Suspend: true})
+	o.ready("asleep", enrolv1alpha1.ReasonSuspended)
+	if _, err := environment.Kubectl("create", "rolebinding", "old", "-n", "why-web", "--clusterrole=admin", "--user="+joe); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "Project", as(t, admin).run("why", joe, "-n", "why-web"))
+	golden(t, "Home", as(t, admin).run("why", joe, "-n", "org-why"))
+	golden(t, "Owner", as(t, admin).run("why", ada, "-n", "why-data"))
+	golden(t, "AsOwner", as(t, ada).run("why", jane, "-n", "why-web"))
+	golden(t, "JSON", as(t, ada).run("why", joe, "-n", "why-web", "-o", "json"))
+	golden(t, "Name", as(t, ada).run("why", joe, "-n", "why-web", "-o", "name"))
+	golden(t, "MayNot", as(t, joe).run("why", jane, "-n", "why-data"))
+	golden(t, "MayNotEverywhere", as(t, joe).run("why"))
+	golden(t, "Nobody", as(t, admin).run("why", eve, "-n", "why-web"))
+}
+
+func TestTreeIsFollowed(t *testing.T) {
+	t.Parallel()
+	o := newOrganisation(t, "follow")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	follower, out := as(t, admin), &screen{}
+	ended := make(chan answer, 1)
+	go func() { ended <- follower.runInto(ctx, out, "tree", "follow", "--watch") }()
+	out.shows(t, "Member/joe joe@example.com")
+	o.member("new", enrolv1alpha1.MemberSpec{Email: "new@example.com", Projects: enrolv1alpha1.Projects{"*"}})
+	// Both the Member and, in the end, whom it is bound as.
+	out.shows(t, "Member/new new@example.com")
+	out.shows(t, "User new@example.com")
+	stop()
+	if got := <-ended; got.code != kubectl.ExitFine || got.problems != "" {
+		t.Errorf("an interrupt must end it well, not with %d: %s", got.code, got.problems)
+	}
+	golden(t, "NotForMachines", as(t, admin).run("tree", "follow", "--watch", "-o", "json"))
+}
+
+// It looks at the whole installation, and so runs before those that run side by side and, in part, change that.
+func TestCheck(t *testing.T) {
+	o := newOrganisation(t, "check")
+	golden(t, "Hidden", as(t, platform).run("check", "check"))
+	golden(t, "NoOperator", as(t, admin).run("check", "check"))
+	o.lease(time.Now())
+	golden(t, "Fine", as(t, admin).run("check", "check"))
+	golden(t, "YAML", as(t, admin).run("check", "check", "-o", "yaml"))
+	golden(t, "Name", as(t, admin).run("check", "check", "-o", "name"))
+
+	o.member("lost", enrolv1alpha1.MemberSpec{Email: "lost@example.com", Roles: []enrolv1alpha1.RoleName{"sailor"}})
+	o.ready("lost", enrolv1alpha1.ReasonUnknownRole)
+	golden(t, "Fault", as(t, admin).run("check", "check"))
+	golden(t, "Timeout", as(t, admin).run("check", "check", "--wait", "--timeout=2s"))
+
+	waiting := make(chan answer, 1)
+	waiter := as(t, admin)
+	go func() { waiting <- waiter.run("check", "check", "--wait", "--timeout=60s") }()
+	if err := o.platform.Delete(t.Context(), &enrolv1alpha1.Member{
+		ObjectMeta: metav1.ObjectMeta{Namespace: o.home(), Name: "lost"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "Waited", <-waiting)
+}
+
+// lease is what an operator that acts would hold.
+func (o *organisation) lease(renewed time.Time) {
+	o.Helper()
+	lease := &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: testenv.SystemNamespace, Name: "enrol-operator"},
+		Spec: coordinationv1.LeaseSpec{
+			HolderIdentity: new("enrol-operator-0"), LeaseDurationSeconds: new(int32(3600)), RenewTime: &metav1.MicroTime{Time: renewed},
+		},
+	}
+	if err := o.admin.Create(o.Context(), lease); err != nil {
+		o.Fatal(err)
+	}
+}
+
+// Whatever others write, a terminal gets nothing but text of it, in one line.
+func TestHostileText(t *testing.T) {
+	t.Parallel()
+	o := newOrganisation(t, "hostile")
+	// The CRDs and policies let none of this in; it may have come before them.
+	const evil = "\x1b]0;owned\x07\x1b[2J\u009b31m\u202eknuL\u2028x\nroot   owner   True"
+	environment.Plant(t, &unstructured.Unstructured{Object: map[string]any{
+		"kind":     "Member",
+		"metadata": map[string]any{"namespace": o.home(), "name": "evil"},
+		"spec":     map[string]any{"username": evil, "roles": []any{evil}, "projects": []any{evil}},
+	}})
+	for _, command := range [][]string{
+		{"members", "hostile"}, {"members", "hostile", "-o", "wide"}, {"members", "hostile", "-o", "json"},
+		{"members", "hostile", "-o", "yaml"}, {"tree", "hostile"}, {"status", "hostile"}, {"why", evil, "-n", "org-hostile"},
+		{"check", "hostile"}, {"resend", evil, "--organisation=hostile"}, {"members", evil},
+		{"invite", evil, "--organisation=hostile"}, {"whoami", evil}, {"status", "-o", evil},
+	} {
+		got := as(t, admin).run(command...)
+		text := got.out + got.problems
+		if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsGraphic(r) }); i >= 0 {
+			t.Errorf("%q prints %q", command, text[i:min(len(text), i+20)])
+		}
+		if strings.Contains(text, "\nroot") {
+			t.Errorf("%q lets others write lines of their own:\n%s", command, text)
+		}
+	}
+	golden(t, "Members", as(t, admin).run("members", "hostile"))
 }

@@ -5,10 +5,12 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -86,17 +88,46 @@ func as(t *testing.T, user string, groups ...string) *person {
 // run runs the command until it ends.
 func (p *person) run(args ...string) answer {
 	p.Helper()
-	return p.runUntil(p.Context(), args...)
+	var out bytes.Buffer
+	got := p.runInto(p.Context(), &out, args...)
+	got.out = out.String()
+	return got
 }
 
-func (p *person) runUntil(ctx context.Context, args ...string) answer {
+// runInto runs the command until it or the context ends. What it prints goes to the writer.
+func (p *person) runInto(ctx context.Context, out io.Writer, args ...string) answer {
 	p.Helper()
-	var out, problems bytes.Buffer
-	command := kubectl.New(genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &problems}, "v0.0.0-test")
+	var problems bytes.Buffer
+	command := kubectl.New(genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: &problems}, "v0.0.0-test")
 	// The cache of another control plane on this port knows other kinds.
 	command.SetArgs(append(args, "--kubeconfig="+p.kubeconfig, "--cache-dir="+p.TempDir()))
 	code := kubectl.Report(&problems, command.ExecuteContext(ctx))
-	return answer{out: out.String(), problems: problems.String(), code: code}
+	return answer{problems: problems.String(), code: code}
+}
+
+// screen is what a command prints while it runs.
+type screen struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *screen) Write(text []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(text)
+}
+
+// shows waits until a text is there.
+func (s *screen) shows(t *testing.T, text string) {
+	t.Helper()
+	testenv.Eventually(t, func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !strings.Contains(s.text.String(), text) {
+			return fmt.Errorf("%q is not shown:\n%s", text, s.text.String())
+		}
+		return nil
+	})
 }
 
 // fine runs the command, which must do its work, and returns what it printed.
@@ -114,6 +145,9 @@ func golden(t *testing.T, name string, got answer) {
 	t.Helper()
 	file := filepath.Join("testdata", strings.TrimSuffix(strings.ReplaceAll(t.Name(), "/", "-")+"-"+name, "-")+".txt")
 	text := got.out
+	if got.code != kubectl.ExitFine {
+		text += fmt.Sprintf("--- exit code %d\n", got.code)
+	}
 	if got.problems != "" {
 		text += "--- stderr\n" + got.problems
 	}
@@ -136,6 +170,7 @@ var (
 	timePattern = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
 	dayPattern  = regexp.MustCompile(`\d{4}-\d\d-\d\d`)
 	uidPattern  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	certificate = regexp.MustCompile(`X509SHA256=[0-9a-f]+`)
 	urlPattern  = regexp.MustCompile(`https://127\.0\.0\.1:\d+`)
 )
 
@@ -144,6 +179,7 @@ func settled(text string) string {
 	text = timePattern.ReplaceAllStringFunc(text, func(string) string { return "2026-11-25T12:00:00Z" })
 	text = dayPattern.ReplaceAllString(text, "2026-11-25")
 	text = uidPattern.ReplaceAllString(text, "00000000-0000-0000-0000-000000000000")
+	text = certificate.ReplaceAllString(text, "X509SHA256=00")
 	return urlPattern.ReplaceAllString(text, "https://127.0.0.1:6443")
 }
 

@@ -35,7 +35,8 @@ func New(streams genericiooptions.IOStreams, version string) *cobra.Command {
 	root.SetErr(streams.ErrOut)
 	p.config.AddFlags(root.PersistentFlags())
 	root.AddCommand(
-		newStatus(p), newMembers(p), newInvite(p), newResend(p), newRevoke(p),
+		newStatus(p), newTree(p), newMembers(p), newInvite(p), newResend(p), newRevoke(p),
+		newWhoAmI(p), newWhy(p), newCheck(p),
 	)
 	return root
 }

@@ -2,6 +2,7 @@ package kubectl
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -77,6 +78,19 @@ func (o *output) many(w io.Writer, objects []client.Object) error {
 		list.Items = append(list.Items, *u)
 	}
 	return o.machine(w, list)
+}
+
+// report prints what is no object of the API, for machines.
+func (o *output) report(w io.Writer, report any) error {
+	content, err := json.Marshal(report)
+	if err != nil {
+		return err
+	}
+	u := &unstructured.Unstructured{}
+	if err := json.Unmarshal(content, &u.Object); err != nil {
+		return err
+	}
+	return o.machine(w, u)
 }
 
 func (o *output) machine(w io.Writer, object runtime.Object) error {

@@ -8,6 +8,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 
 	"github.com/enrol-dev/enrol/internal/kubectl/terminal"
@@ -60,4 +61,14 @@ func explain(err error) string {
 		return "the API server does not know you: sign in anew, or check the kubeconfig: " + err.Error()
 	}
 	return err.Error()
+}
+
+// missing says which right a refusal was for.
+func missing(verb string, err error) string {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok || status.ErrStatus.Details == nil {
+		return err.Error()
+	}
+	resource := schema.GroupResource{Group: status.ErrStatus.Details.Group, Resource: status.ErrStatus.Details.Kind}
+	return "needs the right to " + verb + " " + resource.String()
 }
