@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"golang.org/x/sync/errgroup"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -267,7 +268,7 @@ func (o *organisation) lease(renewed time.Time) {
 			HolderIdentity: new("enrol-operator-0"), LeaseDurationSeconds: new(int32(3600)), RenewTime: &metav1.MicroTime{Time: renewed},
 		},
 	}
-	if err := o.admin.Create(o.Context(), lease); err != nil {
+	if err := client.IgnoreAlreadyExists(o.admin.Create(o.Context(), lease)); err != nil {
 		o.Fatal(err)
 	}
 }
@@ -299,4 +300,36 @@ func TestHostileText(t *testing.T) {
 		}
 	}
 	golden(t, "Members", as(t, admin).run("members", "hostile"))
+}
+
+// There may be many thousands of Members: they come in pages, and none gets lost between two.
+func TestManyMembers(t *testing.T) {
+	t.Parallel()
+	o := newOrganisation(t, "crowd")
+	const members, clients = 520, 8
+	var group errgroup.Group
+	group.SetLimit(clients)
+	for i := range members {
+		group.Go(func() error {
+			return o.admin.Create(t.Context(), &enrolv1alpha1.Member{
+				ObjectMeta: metav1.ObjectMeta{Namespace: o.home(), Name: fmt.Sprintf("m%03d", i)},
+				Spec:       enrolv1alpha1.MemberSpec{Username: enrolv1alpha1.Username(fmt.Sprintf("crowd-%d", i))},
+			})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	const all = members + 2
+	if got := strings.Count(as(t, joe).fine("members", "crowd", "-o", "name"), "\n"); got != all {
+		t.Errorf("%d Members are listed, want %d", got, all)
+	}
+	status := as(t, admin).fine("status", "crowd", "-o", "json")
+	if !strings.Contains(status, `"kind": "List"`) {
+		t.Errorf("status prints no list: %s", status)
+	}
+	tree := as(t, admin).fine("tree", "crowd", "--limit=3")
+	if !strings.Contains(tree, fmt.Sprintf("… %d more Members", all-3)) {
+		t.Errorf("a tree must stay small, and say what it leaves out:\n%s", tree)
+	}
 }

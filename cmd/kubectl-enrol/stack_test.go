@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -52,7 +53,8 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			return nil, err
 		}
-		return operator.Stop, nil
+		folder, err = os.MkdirTemp("", "kubectl-enrol-")
+		return func() error { return errors.Join(operator.Stop(), os.RemoveAll(folder)) }, err
 	}))
 }
 

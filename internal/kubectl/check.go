@@ -96,31 +96,19 @@ func (c *checkCommand) await(ctx context.Context, s *session, names []string, e 
 	const interval = time.Second
 	err := wait.PollUntilContextTimeout(ctx, interval, c.timeout, false, func(ctx context.Context) (bool, error) {
 		next, err := c.examine(ctx, s, names)
-		if err != nil {
-			// The last look may be cut off by the time; the one before counts then.
-			return false, ignoreEnd(ctx, err)
+		switch {
+		case err == nil:
+			e = next
+		case ctx.Err() == nil:
+			return false, err
 		}
-		e = next
+		// Where the time cut a look off, the one before counts.
 		return e.isFine(), nil
 	})
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
+	if ctx.Err() == nil && wait.Interrupted(err) {
+		return e, nil
 	}
-	return e, ignoreTimeout(err)
-}
-
-func ignoreEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
-
-func ignoreTimeout(err error) error {
-	if wait.Interrupted(err) {
-		return nil
-	}
-	return err
+	return e, err
 }
 
 func (c *checkCommand) examine(ctx context.Context, s *session, names []string) (*examination, error) {

@@ -36,7 +36,7 @@ func New(streams genericiooptions.IOStreams, version string) *cobra.Command {
 	p.config.AddFlags(root.PersistentFlags())
 	root.AddCommand(
 		newStatus(p), newTree(p), newMembers(p), newInvite(p), newResend(p), newRevoke(p),
-		newWhoAmI(p), newWhy(p), newCheck(p),
+		newWhoAmI(p), newWhy(p), newCheck(p), newImport(p),
 	)
 	return root
 }

@@ -32,29 +32,25 @@ func (c *treeCommand) follow(ctx context.Context, s *session, organisation strin
 		go s.signal(ctx, w, changed)
 	}
 	shown := ""
-	for {
+	for ctx.Err() == nil {
 		text, err := c.text(ctx, s, organisation)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		if text != shown {
+		if err == nil && text != shown {
 			c.redraw(text, shown)
 			shown = text
 		}
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-changed:
 		}
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(settling):
 		}
 	}
+	return nil
 }
 
 // redraw shows a tree in the place of the one before or, where nothing can be taken back, below it.

@@ -69,7 +69,9 @@ func (c *membersCommand) run(ctx context.Context, organisation string) error {
 	}
 	table := memberTable()
 	if !c.all && c.selector == "" {
-		c.owners(ctx, s, organisation, table)
+		if err := c.owners(ctx, s, organisation, table); err != nil {
+			return err
+		}
 	}
 	for _, m := range members {
 		memberRow(table, m)
@@ -82,20 +84,21 @@ func (c *membersCommand) run(ctx context.Context, organisation string) error {
 }
 
 // owners lists the owners, who are in the Organisation and no Members, to those who may read it.
-func (c *membersCommand) owners(ctx context.Context, s *session, name string, table *sheet) {
+func (c *membersCommand) owners(ctx context.Context, s *session, name string, table *sheet) error {
 	o := &enrolv1alpha1.Organisation{}
-	if err := s.Get(ctx, client.ObjectKey{Name: name}, o); err != nil {
-		if apierrors.IsForbidden(err) {
-			say(c.streams.ErrOut, "owners are not shown: that needs the right to get organisations.enrol.dev")
-		} else {
-			say(c.streams.ErrOut, "owners are not shown: %s", err)
-		}
-		return
+	err := s.Get(ctx, client.ObjectKey{Name: name}, o)
+	if apierrors.IsForbidden(err) {
+		say(c.streams.ErrOut, "owners are not shown: that %s", missing("get", err))
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	for _, owner := range o.Spec.Owners {
 		table.row(string(owner.Username), string(enrolv1alpha1.RoleOwner), "", enrolv1alpha1.AllProjects, "", "", "", "",
 			"organisation/"+o.Name, string(owner.Email), "")
 	}
+	return nil
 }
 
 func memberTable() *sheet {

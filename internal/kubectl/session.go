@@ -3,8 +3,10 @@ package kubectl
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,8 +16,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/pager"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	corev1 "k8s.io/api/core/v1"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 )
@@ -50,8 +50,7 @@ func (p *plugin) connect() (*session, error) {
 	// The API server's own priority and fairness decides, not the client.
 	config.QPS = -1
 	config.UserAgent = "kubectl-enrol/" + p.version
-	// Warnings are the API server's words, and go to a terminal.
-	config.WarningHandler = rest.NewWarningWriter(p.streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
+	config.WarningHandler = warnings{p.streams.ErrOut}
 	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, err
@@ -71,6 +70,17 @@ func (p *plugin) connect() (*session, error) {
 		}
 	}
 	return s, nil
+}
+
+// warnings prints those of the API server, which may quote what others wrote.
+type warnings struct{ w io.Writer }
+
+// HandleWarningHeader prints a warning that is for people.
+func (w warnings) HandleWarningHeader(code int, _, text string) {
+	const forPeople = 299
+	if code == forPeople && text != "" {
+		say(w.w, "Warning: %s", text)
+	}
 }
 
 // pageSize is how many objects are asked for at once.

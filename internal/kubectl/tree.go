@@ -223,7 +223,9 @@ func (g *garden) invitations(ctx context.Context, at *node) error {
 	return nil
 }
 
-func (g *garden) homeBindings(ctx context.Context, at *node) error { return g.bindings(ctx, at, home(g.name)) }
+func (g *garden) homeBindings(ctx context.Context, at *node) error {
+	return g.bindings(ctx, at, home(g.name))
+}
 
 // projects are the namespaces of the organisation. Who may not list namespaces does not see them.
 func (g *garden) projects(ctx context.Context) error {
