@@ -187,6 +187,10 @@ func TestWhoAmI(t *testing.T) {
 	o := newOrganisation(t, "whoami")
 	o.member("team", enrolv1alpha1.MemberSpec{Group: "team", Projects: enrolv1alpha1.Projects{"whoami-data"}})
 	o.ready("team", enrolv1alpha1.ReasonGranted)
+	const solo = "solo@example.com"
+	o.member("solo", enrolv1alpha1.MemberSpec{Email: solo})
+	o.ready("solo", enrolv1alpha1.ReasonNoProjects)
+	golden(t, "Searched", as(t, solo, "system:masters").run("whoami", "-o", "name"))
 	golden(t, "Owner", as(t, ada).run("whoami", "whoami"))
 	golden(t, "Viewer", as(t, joe, "team").run("whoami", "whoami"))
 	golden(t, "ByNamespace", as(t, joe).run("whoami", "-n", "whoami-web", "-o", "yaml"))

@@ -57,12 +57,24 @@ func (s *session) organisationNames(ctx context.Context) []string {
 	if err == nil {
 		return names
 	}
+	// Nobody waits for an explanation here.
+	names, _ = s.organisationsOfContexts(ctx)
+	return names
+}
+
+// organisationsOfContexts are those that the kubeconfig's namespaces belong to.
+func (s *session) organisationsOfContexts(ctx context.Context) ([]string, error) {
+	var names []string
 	for _, namespace := range append([]string{s.namespace}, s.contexts...) {
-		if name, err := s.organisationOf(ctx, namespace); err == nil && name != "" && !slices.Contains(names, name) {
+		name, err := s.organisationOf(ctx, namespace)
+		if err != nil {
+			return names, err
+		}
+		if name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
-	return names
+	return names, nil
 }
 
 // completeInvitations offers the names and addresses of the Invitations of the organisation.

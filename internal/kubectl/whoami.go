@@ -27,8 +27,8 @@ func newWhoAmI(p *plugin) *cobra.Command {
 		Use:   "whoami [ORGANISATION...]",
 		Short: "Show whom the API server takes you for, your memberships, and what you may do",
 		Long: "Show whom the API server takes you for, your memberships, and what you may do.\n\n" +
-			"Without names, the organisations are those that you may list or, if you may not, those that the namespaces in your " +
-			"kubeconfig belong to.",
+			"Without names, the organisations are those that the namespaces in your kubeconfig belong to and, if you may search " +
+			"all of them, those that you are in.",
 		Example:           "  kubectl enrol whoami\n  kubectl enrol whoami acme",
 		ValidArgsFunction: p.completeOrganisations(0),
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
@@ -83,7 +83,9 @@ func (c *whoAmICommand) run(ctx context.Context, names []string) error {
 		return err
 	}
 	if len(names) == 0 {
-		names = s.organisationNames(ctx)
+		if names, err = s.ownOrganisations(ctx, user); err != nil {
+			return err
+		}
 	}
 	me := &self{APIVersion: reportVersion, Kind: "WhoAmI", User: user, Organisations: []ownOrganisation{}}
 	for _, name := range names {
@@ -114,7 +116,7 @@ func (c *whoAmICommand) show(me *self) error {
 		say(out, "Address:   %s (verified)", strings.Join(verified, ", "))
 	}
 	if len(me.Organisations) == 0 {
-		say(c.streams.ErrOut, "you may not list organisations: name one to see what you may do there")
+		say(c.streams.ErrOut, "no organisation of yours is found: name one to see what you may do there")
 		return nil
 	}
 	table := columns("Organisation", "By", "Roles", "Kubernetes", "Projects", "Reason", "+Message")
@@ -145,6 +147,38 @@ func (c *whoAmICommand) show(me *self) error {
 	return c.output.table(out, rights)
 }
 
+// ownOrganisations are those that the caller is found to be in, each once, in the order of their names. Who may list
+// organisations need not be in any, and there may be many.
+func (s *session) ownOrganisations(ctx context.Context, user authenticationv1.UserInfo) ([]string, error) {
+	names, err := s.organisationsOfContexts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owned := each(ctx, s, &enrolv1alpha1.OrganisationList{}, func(o *enrolv1alpha1.Organisation) error {
+		if isOwner(o, user) {
+			names = append(names, o.Name)
+		}
+		return nil
+	})
+	joined := each(ctx, s, &enrolv1alpha1.MemberList{}, func(m *enrolv1alpha1.Member) error {
+		if name, ok := strings.CutPrefix(m.Namespace, enrolv1alpha1.HomeNamespacePrefix); ok && isAbout(m, user) {
+			names = append(names, name)
+		}
+		return nil
+	})
+	for _, err := range []error{owned, joined} {
+		if err != nil && !apierrors.IsForbidden(err) {
+			return nil, err
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+func isOwner(o *enrolv1alpha1.Organisation, user authenticationv1.UserInfo) bool {
+	return slices.ContainsFunc(o.Spec.Owners, func(owner enrolv1alpha1.Owner) bool { return string(owner.Username) == user.Username })
+}
+
 // own finds what an organisation is to the caller.
 func (s *session) own(ctx context.Context, user authenticationv1.UserInfo, name string) (ownOrganisation, error) {
 	own := ownOrganisation{Name: name, Rights: []string{}}
@@ -156,7 +190,7 @@ func (s *session) own(ctx context.Context, user authenticationv1.UserInfo, name 
 	o := &enrolv1alpha1.Organisation{}
 	switch err := s.Get(ctx, client.ObjectKey{Name: name}, o); {
 	case err == nil:
-		if slices.ContainsFunc(o.Spec.Owners, func(owner enrolv1alpha1.Owner) bool { return string(owner.Username) == user.Username }) {
+		if isOwner(o, user) {
 			own.objects = append(own.objects, o)
 			ready := readyOf(o.Status.Conditions)
 			own.Memberships = append(own.Memberships, membership{
