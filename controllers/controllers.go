@@ -30,6 +30,7 @@ import (
 // +kubebuilder:rbac:groups=enrol.dev,resources=members,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=enrol.dev,resources=invitations,verbs=get;list;watch;delete
 // +kubebuilder:rbac:groups=enrol.dev,resources=organisations/status;members/status;invitations/status,verbs=patch
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles,verbs=get;list;watch

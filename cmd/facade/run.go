@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -15,23 +16,28 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/enrol-dev/enrol/internal/facade"
 	"github.com/enrol-dev/enrol/internal/facade/domain"
 	"github.com/enrol-dev/enrol/internal/facade/edge"
 	"github.com/enrol-dev/enrol/internal/facade/identity"
+	"github.com/enrol-dev/enrol/internal/facade/metrics"
 	"github.com/enrol-dev/enrol/internal/facade/review"
 	"github.com/enrol-dev/enrol/internal/facade/store"
 	"github.com/enrol-dev/enrol/internal/settings"
+	"github.com/enrol-dev/enrol/internal/telemetry"
 	"github.com/enrol-dev/enrol/internal/token"
 )
 
 // configuration is what the flags say.
 type configuration struct {
 	cluster                         settings.Cluster
+	telemetry                       telemetry.Flags
 	listenAddress, healthAddress    string
 	certFile, keyFile               string
-	requireTLS, versioning          bool
+	requireTLS                      bool
+	versioning, describing          bool
 	proxies                         edge.Proxies
 	origins                         edge.Origins
 	callersPerMinute, sourcesMinute int
@@ -39,10 +45,11 @@ type configuration struct {
 	browsing                        browsing
 }
 
-func parse(args []string) (*configuration, error) {
-	c := &configuration{}
+// flags are those of the facade.
+func (c *configuration) flags() *flag.FlagSet {
 	flags := flag.NewFlagSet("facade", flag.ContinueOnError)
 	c.cluster.Add(flags)
+	c.telemetry.Add(flags)
 	flags.StringVar(&c.listenAddress, "listen-address", ":8443", "address to serve the APIs at")
 	flags.StringVar(&c.healthAddress, "health-probe-bind-address", "0",
 		"address to serve /healthz and /readyz at; 0: not at all")
@@ -63,6 +70,13 @@ func parse(args []string) (*configuration, error) {
 		"how long to go on after readiness has become false at the end: as long as load balancers need to see it")
 	c.browsing.add(flags)
 	flags.BoolVar(&c.versioning, "version", false, "print the version and end")
+	flags.BoolVar(&c.describing, "describe-flags", false, "print what there is to know about each flag, in JSON, and end")
+	return flags
+}
+
+func parse(args []string) (*configuration, error) {
+	c := &configuration{}
+	flags := c.flags()
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
@@ -72,7 +86,7 @@ func parse(args []string) (*configuration, error) {
 	if c.callersPerMinute < 0 || c.sourcesMinute < 0 || c.drainDelay < 0 {
 		return nil, errors.New("limits and delays must not be negative")
 	}
-	return c, c.cluster.Check()
+	return c, errors.Join(c.cluster.Check(), c.telemetry.Check())
 }
 
 // run runs the facade until the context ends.
@@ -85,6 +99,19 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println(version)
 		return nil
 	}
+	if c.describing {
+		return settings.Describe(os.Stdout, new(configuration).flags())
+	}
+	stopTracing, err := c.telemetry.StartTracing(ctx, "enrol-facade", version)
+	if err != nil {
+		return err
+	}
+	metrics.Build.Say("facade", version)
+	return errors.Join(c.run(ctx), stopTracing())
+}
+
+// run runs a configured facade until the context ends.
+func (c *configuration) run(ctx context.Context) error {
 	logger := c.cluster.Logger()
 	config, err := c.cluster.ClientConfig()
 	if err != nil {
@@ -99,8 +126,40 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	watching, err := c.watching(config)
+	if err != nil {
+		return err
+	}
 	logger.Info("Starting", "version", version)
-	return c.serve(ctx, handler, objects, logger)
+	// What serves those who watch the facade lasts as long as the facade; should it fail, so does the facade.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	for _, start := range watching {
+		group.Go(func() error { return start(ctx) })
+	}
+	group.Go(func() error {
+		defer cancel()
+		return c.serve(ctx, handler, objects, logger)
+	})
+	return group.Wait()
+}
+
+// watching is what serves metrics and profiles.
+func (c *configuration) watching(config *rest.Config) ([]func(context.Context) error, error) {
+	all := []func(context.Context) error{c.telemetry.Profiles().Start}
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, err
+	}
+	served, err := server.NewServer(c.telemetry.MetricsServer(), config, client)
+	if err != nil {
+		return nil, fmt.Errorf("preparing to serve metrics: %w", err)
+	}
+	if served != nil {
+		all = append(all, served.Start)
+	}
+	return all, nil
 }
 
 // handler puts the facade together.

@@ -292,7 +292,7 @@ func TestTemplates(t *testing.T) {
 func TestNoTokenAnywhere(t *testing.T) {
 	p := newPostOffice(t)
 	const metrics = "127.0.0.1:18917"
-	operator := p.start(t, "--verbose", "--metrics-bind-address="+metrics)
+	operator := p.start(t, "--verbose", "--metrics-bind-address="+metrics, "--metrics-secure=false")
 	var tokens []string
 	for _, name := range []string{"secret-accepted", "secret-pending", "secret-refused"} {
 		i := p.invite(t, name)

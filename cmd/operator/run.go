@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -13,12 +15,13 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/controllers"
+	"github.com/enrol-dev/enrol/controllers/metrics"
 	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/settings"
+	"github.com/enrol-dev/enrol/internal/telemetry"
 	"github.com/enrol-dev/enrol/internal/token"
 )
 
@@ -27,24 +30,24 @@ const leaseName = "enrol-operator"
 
 // configuration is what the flags say.
 type configuration struct {
-	cluster                       settings.Cluster
-	namespace                     string
-	metricsAddress, healthAddress string
-	tokenKeys                     string
-	mail                          mailFlags
-	leaderElect, versioning       bool
-	withoutPolicies               bool
+	cluster                             settings.Cluster
+	telemetry                           telemetry.Flags
+	namespace                           string
+	healthAddress                       string
+	tokenKeys                           string
+	mail                                mailFlags
+	leaderElect, versioning, describing bool
+	withoutPolicies                     bool
 }
 
-func parse(args []string) (*configuration, error) {
-	c := &configuration{}
+// flags are those of the operator.
+func (c *configuration) flags() *flag.FlagSet {
 	flags := flag.NewFlagSet("operator", flag.ContinueOnError)
 	c.cluster.Add(flags)
+	c.telemetry.Add(flags)
 	flags.StringVar(&c.namespace, "namespace", "enrol-system",
 		"namespace of the installation: holds the Lease, and is never a project")
 	flags.BoolVar(&c.leaderElect, "leader-elect", true, "let only one of several operators act")
-	flags.StringVar(&c.metricsAddress, "metrics-bind-address", "0",
-		"address to serve Prometheus metrics at over plain HTTP; 0: not at all")
 	flags.StringVar(&c.healthAddress, "health-probe-bind-address", "0",
 		"address to serve /healthz and /readyz at; 0: not at all")
 	flags.StringVar(&c.tokenKeys, "token-keys", "/etc/enrol/token-keys",
@@ -54,13 +57,20 @@ func parse(args []string) (*configuration, error) {
 			"may write Members, Invitations and labels of Namespaces is trusted with everything")
 	c.mail.add(flags)
 	flags.BoolVar(&c.versioning, "version", false, "print the version and end")
+	flags.BoolVar(&c.describing, "describe-flags", false, "print what there is to know about each flag, in JSON, and end")
+	return flags
+}
+
+func parse(args []string) (*configuration, error) {
+	c := &configuration{}
+	flags := c.flags()
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("must have flags only, not %q", flags.Args())
 	}
-	return c, c.cluster.Check()
+	return c, errors.Join(c.cluster.Check(), c.telemetry.Check())
 }
 
 // run runs the operator until the context ends.
@@ -73,6 +83,19 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println(version)
 		return nil
 	}
+	if c.describing {
+		return settings.Describe(os.Stdout, new(configuration).flags())
+	}
+	stopTracing, err := c.telemetry.StartTracing(ctx, "enrol-operator", version)
+	if err != nil {
+		return err
+	}
+	metrics.Build.Say("operator", version)
+	return errors.Join(c.operate(ctx), stopTracing())
+}
+
+// operate runs the controllers until the context ends.
+func (c *configuration) operate(ctx context.Context) error {
 	logger := c.cluster.Logger()
 	options, err := c.options(logger)
 	if err != nil {
@@ -91,6 +114,9 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if err := controllers.Setup(ctx, mgr, options); err != nil {
+		return err
+	}
+	if err := mgr.Add(c.telemetry.Profiles()); err != nil {
 		return err
 	}
 	logger.Info("Starting", "version", version)
@@ -154,6 +180,7 @@ func (c *configuration) manager(guard *preflight.Guard, leaderElect bool) (ctrl.
 	if err != nil {
 		return nil, err
 	}
+	telemetry.TraceCalls(config)
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		return nil, err
@@ -169,7 +196,7 @@ func (c *configuration) manager(guard *preflight.Guard, leaderElect bool) (ctrl.
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       c.namespace,
 		LeaderElectionReleaseOnCancel: true,
-		Metrics:                       server.Options{BindAddress: c.metricsAddress},
+		Metrics:                       c.telemetry.MetricsServer(),
 		HealthProbeBindAddress:        c.healthAddress,
 	})
 	if err != nil {

@@ -134,6 +134,7 @@ func TestRoles(t *testing.T) {
 			"coordination.k8s.io/leases": "create", "coordination.k8s.io/leases:enrol-operator": "get update patch create",
 			"/events": "create patch", "/secrets": "create", "/configmaps:enrol-mail-templates": read,
 		})},
+		"MetricsReader": {reason: "Who scrapes metrics may do nothing else.", clusterRole: "enrol:metrics-reader", everywhere: true, want: map[string]string{}},
 		"Facade": {reason: "The facade asks and reads, and writes four things as itself; the policies narrow it further.", client: facade, want: map[string]string{
 			"enrol.dev/members": read, "enrol.dev/invitations": read,
 			"enrol.dev/organisations": read + " update", "enrol.dev/organisations:acme": read + " update",
@@ -198,6 +199,7 @@ func operator(more map[string]string) map[string]string {
 		"enrol.dev/members/status":                              "patch",
 		"enrol.dev/organisations/status":                        "patch",
 		"enrol.dev/invitations/status":                          "patch",
+		"authentication.k8s.io/tokenreviews":                    "create",
 		"authorization.k8s.io/subjectaccessreviews":             "create",
 		"events.k8s.io/events":                                  "create patch",
 		"rbac.authorization.k8s.io/rolebindings":                "create delete get list update watch",

@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/clock"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/controllers/metrics"
 	"github.com/enrol-dev/enrol/internal/mail"
 )
 
@@ -122,12 +123,14 @@ func (p *postman) deliver(ctx context.Context, key types.NamespacedName) {
 	if err == nil {
 		err = p.transport.Send(context.WithoutCancel(ctx), message)
 	}
+	failure, text := failureOf(err)
+	metrics.MailAttempted(failure)
 	p.mu.Lock()
 	status := &l.invitation.Status
 	if found := p.deliveries[key]; found != nil && found.uid == l.invitation.UID &&
 		found.number == status.SendNumber && found.attempt == status.Mail.Attempts {
 		found.ended, found.templates = p.clock.Now(), problem
-		found.failure, found.message = failureOf(err)
+		found.failure, found.message = failure, text
 	}
 	p.mu.Unlock()
 	p.done(key)

@@ -22,6 +22,7 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/mail"
 	"github.com/enrol-dev/enrol/internal/preflight"
+	"github.com/enrol-dev/enrol/internal/telemetry"
 	"github.com/enrol-dev/enrol/internal/token"
 )
 
@@ -80,7 +81,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		clock:    options.Clock,
 	}
 	c, err := controller.New("invitation", mgr, controller.Options{
-		Reconciler:              r,
+		Reconciler:              telemetry.TracePasses("invitation", r),
 		MaxConcurrentReconciles: parallelPasses,
 		ReconciliationTimeout:   passTimeout,
 		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](

@@ -11,6 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/enrol-dev/enrol/internal/telemetry"
 )
 
 const (
@@ -30,7 +32,7 @@ func Setup(mgr ctrl.Manager, c clock.PassiveClock) (*Reconciler, error) {
 		pending:  map[types.NamespacedName]Settlement{},
 	}
 	members, err := controller.New("member", mgr, controller.Options{
-		Reconciler:              r,
+		Reconciler:              telemetry.TracePasses("member", r),
 		MaxConcurrentReconciles: parallelWrites,
 		ReconciliationTimeout:   writeTimeout,
 		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](

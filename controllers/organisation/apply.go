@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/controllers/metrics"
 	"github.com/enrol-dev/enrol/internal/binding"
 	"github.com/enrol-dev/enrol/internal/condition"
 	"github.com/enrol-dev/enrol/internal/preflight"
@@ -191,15 +192,31 @@ func (a *application) carryOut(ctx context.Context, w *binding.Write) {
 	}
 	a.mu.Unlock()
 
+	drift := a.memory.drift(a.owner, key, w.Existing)
 	result, err := a.write(ctx, w)
 	if err != nil {
 		a.excuse(ctx, w, key, err)
 		return
 	}
+	a.wrote(key, w, result, drift)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.current[key] = result
 	a.outcome.done = append(a.outcome.done, *w)
+}
+
+// wrote counts a write that was made.
+func (a *application) wrote(key types.NamespacedName, w *binding.Write, result *rbacv1.RoleBinding, drift metrics.Drift) {
+	operation := metrics.Update
+	switch {
+	case w.Existing == nil:
+		operation = metrics.Create
+	case result == nil:
+		operation = metrics.Delete
+	}
+	metrics.BindingWritten(operation)
+	metrics.DriftCorrected(drift)
+	a.memory.wrote(key, result)
 }
 
 // hold puts off a write.
@@ -292,6 +309,7 @@ func (a *application) withdraw(ctx context.Context, w *binding.Write, key types.
 		a.outcome.fail(w)
 		return
 	}
+	metrics.BindingWritten(metrics.Delete)
 	a.outcome.stale()
 	withdrawn := *w
 	withdrawn.Subjects, withdrawn.Added = nil, nil
@@ -323,13 +341,19 @@ func (a *application) foreignBinding(
 		if err := a.remove(ctx, existing); err != nil {
 			return problem{}, err
 		}
+		metrics.BindingWritten(metrics.Delete)
+		metrics.DriftCorrected(metrics.DriftForeign)
 		return problem{}, errStale
 	}
 	// Ours, and out of the cache's sight for want of its labels, or because the cache is behind.
+	drift := a.memory.drift(a.owner, key, existing)
 	a.owner.Adjust(existing, w.Subjects)
 	if err := a.client.Update(ctx, existing); err != nil {
 		return problem{}, err
 	}
+	metrics.BindingWritten(metrics.Update)
+	metrics.DriftCorrected(drift)
+	a.memory.wrote(key, existing)
 	return problem{}, errStale
 }
 

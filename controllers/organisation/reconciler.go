@@ -40,6 +40,9 @@ type Reconciler struct {
 	recorder events.EventRecorder
 	clock    clock.Clock
 	pace     *pace
+	// stopwatch measures how long access takes.
+	stopwatch *stopwatch
+	memory    *memory
 	// deletions holds back the making of a RoleBinding that somebody keeps deleting.
 	deletions *flowcontrol.Backoff
 	// foreignDeletions counts them.
@@ -51,6 +54,8 @@ type Reconciler struct {
 // Reconcile makes one pass over the Organisation of that name, which may be gone.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	r.pace.started(req.Name)
+	waits := r.stopwatch.take(req.Name)
+	defer func() { r.stopwatch.passed(req.Name, waits) }()
 	w, err := r.gather(ctx, req.Name)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -65,6 +70,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		unprepared = nil
 	}
 	failure := errors.Join(append([]error{unprepared}, o.errs...)...)
+	waits = r.stopwatch.measure(waits, w, d, &o, failure)
 	r.report(w, d, o)
 	r.settle(d, o)
 	if err := errors.Join(failure, r.writeStatus(ctx, w, d, o, failure)); err != nil {

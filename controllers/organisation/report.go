@@ -103,12 +103,15 @@ func (r *Reconciler) event(about runtime.Object, format string, args ...any) {
 // deleted notes that a RoleBinding of ours was deleted by somebody else, and backOff says how long it must not be made
 // again: at once the first few times, then less and less often.
 func (r *Reconciler) deleted(b *rbacv1.RoleBinding) {
+	r.memory.written.Delete(b.UID)
 	if _, ours := r.ours.LoadAndDelete(b.UID); ours {
 		return
 	}
 	if r.foreignDeletions.Add(1)%forgetEvery == 0 {
 		r.deletions.GC()
+		r.memory.gone.Clear()
 	}
+	r.memory.gone.Store(client.ObjectKeyFromObject(b), struct{}{})
 	r.deletions.Next(client.ObjectKeyFromObject(b).String(), r.clock.Now())
 }
 

@@ -22,8 +22,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/controllers/metrics"
 	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/subject"
+	"github.com/enrol-dev/enrol/internal/telemetry"
 )
 
 const (
@@ -72,10 +74,15 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		recorder:  mgr.GetEventRecorder("enrol.dev/organisation"),
 		clock:     options.Clock,
 		pace:      newPace(options.Clock),
+		stopwatch: newStopwatch(options.Clock),
+		memory:    newMemory(),
 		deletions: flowcontrol.NewBackOff(firstRepair, lastRepair),
 	}
+	if err := mgr.Add(&metrics.Objects{Cache: mgr.GetCache(), Oldest: r.stopwatch.oldest}); err != nil {
+		return err
+	}
 	c, err := controller.New("organisation", mgr, controller.Options{
-		Reconciler:              r,
+		Reconciler:              telemetry.TracePasses("organisation", r),
 		MaxConcurrentReconciles: parallelPasses,
 		ReconciliationTimeout:   passTimeout,
 		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
@@ -151,8 +158,14 @@ func (r *Reconciler) enqueue(q queue, organisation string, u urgency) {
 
 // onOrganisation: the spec decides everything; one that goes frees its slug for another.
 func (r *Reconciler) onOrganisation() handler.TypedEventHandler[*enrolv1alpha1.Organisation, reconcile.Request] {
+	itself := func(o *enrolv1alpha1.Organisation) changed { return changed{metrics.KindOrganisation, o.Name} }
 	return handler.TypedFuncs[*enrolv1alpha1.Organisation, reconcile.Request]{
 		CreateFunc: func(ctx context.Context, e event.TypedCreateEvent[*enrolv1alpha1.Organisation], q queue) {
+			if e.IsInInitialList {
+				r.stopwatch.noteFound(e.Object.Name, itself(e.Object), e.Object, e.Object.Status.ObservedGeneration)
+			} else {
+				r.stopwatch.note(e.Object.Name, itself(e.Object), metrics.Created)
+			}
 			// At once: whoever applies Members in the same breath needs the home namespace. Another of the same
 			// second may lose its slug.
 			r.enqueue(q, e.Object.Name, revoking)
@@ -161,10 +174,12 @@ func (r *Reconciler) onOrganisation() handler.TypedEventHandler[*enrolv1alpha1.O
 		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[*enrolv1alpha1.Organisation], q queue) {
 			if e.ObjectOld.Generation != e.ObjectNew.Generation ||
 				e.ObjectOld.DeletionTimestamp.IsZero() != e.ObjectNew.DeletionTimestamp.IsZero() {
+				r.stopwatch.note(e.ObjectNew.Name, itself(e.ObjectNew), metrics.Updated)
 				r.enqueue(q, e.ObjectNew.Name, revoking)
 			}
 		},
 		DeleteFunc: func(ctx context.Context, e event.TypedDeleteEvent[*enrolv1alpha1.Organisation], q queue) {
+			r.stopwatch.note(e.Object.Name, itself(e.Object), metrics.Deleted)
 			r.enqueue(q, e.Object.Name, revoking)
 			r.enqueueIndexed(ctx, q, indexSlug, e.Object.Slug())
 		},
@@ -173,25 +188,32 @@ func (r *Reconciler) onOrganisation() handler.TypedEventHandler[*enrolv1alpha1.O
 
 // onMember: the spec decides, and the username that was recorded for an address. The rest of the status is ours.
 func (r *Reconciler) onMember() handler.TypedEventHandler[*enrolv1alpha1.Member, reconcile.Request] {
-	enqueue := func(m *enrolv1alpha1.Member, q queue, u urgency) {
+	enqueue := func(m *enrolv1alpha1.Member, what metrics.Change, q queue, u urgency) {
 		if organisation, ok := organisationName(m.Namespace); ok {
+			r.stopwatch.note(organisation, changed{metrics.KindMember, m.Name}, what)
 			r.enqueue(q, organisation, u)
 		}
 	}
 	return handler.TypedFuncs[*enrolv1alpha1.Member, reconcile.Request]{
 		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[*enrolv1alpha1.Member], q queue) {
-			enqueue(e.Object, q, additive)
+			m := e.Object
+			if !e.IsInInitialList {
+				enqueue(m, metrics.Created, q, additive)
+			} else if organisation, ok := organisationName(m.Namespace); ok {
+				r.stopwatch.noteFound(organisation, changed{metrics.KindMember, m.Name}, m, m.Status.ObservedGeneration)
+				r.enqueue(q, organisation, additive)
+			}
 		},
 		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[*enrolv1alpha1.Member], q queue) {
 			if e.ObjectOld.Generation != e.ObjectNew.Generation ||
 				e.ObjectOld.DeletionTimestamp.IsZero() != e.ObjectNew.DeletionTimestamp.IsZero() ||
 				e.ObjectOld.Status.Username != e.ObjectNew.Status.Username ||
 				e.ObjectOld.Status.UsernameEmail != e.ObjectNew.Status.UsernameEmail {
-				enqueue(e.ObjectNew, q, revoking)
+				enqueue(e.ObjectNew, metrics.Updated, q, revoking)
 			}
 		},
 		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[*enrolv1alpha1.Member], q queue) {
-			enqueue(e.Object, q, revoking)
+			enqueue(e.Object, metrics.Deleted, q, revoking)
 		},
 	}
 }

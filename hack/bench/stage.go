@@ -192,7 +192,7 @@ func (b *bench) startOperator(ctx context.Context, s *stage) error {
 		return b.startObserved(ctx, s)
 	}
 	return s.start(ctx, &operator{}, b.binary, append([]string{
-		"--username-claim=email", "--leader-elect=false", "--health-probe-bind-address=0",
+		"--username-claim=email", "--leader-elect=false", "--health-probe-bind-address=0", "--metrics-secure=false",
 	}, s.mailFlags()...)...)
 }
 

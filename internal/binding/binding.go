@@ -88,6 +88,12 @@ func (o Owner) Owns(b *rbacv1.RoleBinding) bool {
 	return false
 }
 
+// Made tells whether a RoleBinding has a name that Enrol gives, and is for the ClusterRole that this name says.
+func (o Owner) Made(b *rbacv1.RoleBinding) bool {
+	clusterRole, _, ok := o.shard(b.Name)
+	return ok && RefersTo(b, clusterRole)
+}
+
 // Object is the RoleBinding of a shard.
 func (o Owner) Object(place Place, number int, subjects []subject.Subject) *rbacv1.RoleBinding {
 	b := &rbacv1.RoleBinding{

@@ -14,6 +14,7 @@ import (
 	"github.com/enrol-dev/enrol/internal/facade/edge"
 	"github.com/enrol-dev/enrol/internal/facade/fault"
 	"github.com/enrol-dev/enrol/internal/facade/identity"
+	"github.com/enrol-dev/enrol/internal/facade/metrics"
 	"github.com/enrol-dev/enrol/internal/facade/session"
 )
 
@@ -51,7 +52,10 @@ func (g *guard) admitting(next http.Handler) http.Handler {
 
 // limitSource says whether a request is one too many of its source, and when to come back.
 func (g *guard) limitSource(r *http.Request) (after time.Duration, ok bool) {
-	return g.sources.Allow(edge.SourceKey(edge.Source(r.Context())))
+	if after, ok = g.sources.Allow(edge.SourceKey(edge.Source(r.Context()))); !ok {
+		metrics.LimitedBySource.Inc()
+	}
+	return after, ok
 }
 
 // Identify says who calls: the API server knows, of the token in the Authorization header or a session. Each source may ask so
@@ -62,8 +66,8 @@ func (g *guard) Identify(r *http.Request, accepted dialect.Credentials) (context
 	if err != nil {
 		return ctx, nil, err
 	}
-	if err := limit(g.sources, edge.SourceKey(edge.Source(ctx))); err != nil {
-		return ctx, nil, err
+	if after, ok := g.limitSource(r); !ok {
+		return ctx, nil, tooMany(after)
 	}
 	if !g.Domain.Store.Synced() {
 		return ctx, nil, fault.New(fault.Unavailable, "the caches are not filled yet")
@@ -75,8 +79,9 @@ func (g *guard) Identify(r *http.Request, accepted dialect.Credentials) (context
 	if err != nil {
 		return ctx, nil, fault.OfSelf(err)
 	}
-	if err := limit(g.callers, caller.Username); err != nil {
-		return ctx, nil, err
+	if after, ok := g.callers.Allow(caller.Username); !ok {
+		metrics.LimitedByCaller.Inc()
+		return ctx, nil, tooMany(after)
 	}
 	if !seen {
 		if err := g.Domain.Recognise(ctx, caller); err != nil {
@@ -118,12 +123,12 @@ func bearer(headers []string) (string, error) {
 	return token, nil
 }
 
-func limit(limiter *edge.Limiter, key string) error {
-	if after, ok := limiter.Allow(key); !ok {
-		return &fault.Error{Kind: fault.RateLimited, RetryAfter: after}
-	}
-	return nil
+func tooMany(after time.Duration) error {
+	return &fault.Error{Kind: fault.RateLimited, RetryAfter: after}
 }
+
+// Routed notes which route a request is for, before anybody knows who asks.
+func (*guard) Routed(ctx context.Context, route string) { edge.SetRoute(ctx, route) }
 
 // Entered notes which route a request takes, and which organisation it is about.
 func (*guard) Entered(ctx context.Context, route, organisation string) {

@@ -18,6 +18,8 @@ import (
 type Guard interface {
 	// Secure says why a request must not be answered in clear.
 	Secure(r *http.Request) error
+	// Routed is told which route a request is for, before anything else is known.
+	Routed(ctx context.Context, route string)
 	// Identify says who calls, by the credentials that count. The context that it returns is the one that the request goes on with.
 	Identify(r *http.Request, accepted Credentials) (context.Context, *identity.Caller, error)
 	// Entered is told which route a request takes, and which organisation it is about: "" for none, or one that is not seen.
@@ -99,10 +101,12 @@ func (s *Served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
-	if err := h.route(r); err != nil {
+	pattern, err := h.route(r)
+	if err != nil {
 		h.refuse(w, r, err)
 		return
 	}
+	h.guard.Routed(r.Context(), pattern)
 	ctx, caller, err := h.guard.Identify(r, h.Credentials)
 	if err != nil {
 		h.refuse(w, r, err)
@@ -118,23 +122,25 @@ func (s *Served) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	s.handler.refuse(w, r, err)
 }
 
-// route says why there is no route for a request. Which path it is comes first, so that a literal segment wins over a parameter
-// whatever the method.
-func (h *handler) route(r *http.Request) error {
+// route is the pattern of a request's route in the document, or why there is none. Which path it is comes first, so that a
+// literal segment wins over a parameter whatever the method.
+func (h *handler) route(r *http.Request) (string, error) {
 	raw := r.URL.EscapedPath()
 	// A mux would redirect to the clean path, which is another one.
 	if cleaned := path.Clean(raw); cleaned != raw {
-		return fault.New(fault.NotFound, "")
+		return "", fault.New(fault.NotFound, "")
 	}
 	_, pattern := h.paths.Handler(r)
 	methods := h.methods[pattern]
 	switch {
+	case r.Method == http.MethodHead && slices.Contains(methods, r.Method):
+		return http.MethodGet + " " + pattern, nil
 	case slices.Contains(methods, r.Method):
-		return nil
+		return r.Method + " " + pattern, nil
 	case len(methods) == 0 || h.UnknownMethod == fault.NotFound:
-		return fault.New(fault.NotFound, "")
+		return "", fault.New(fault.NotFound, "")
 	}
-	return &fault.Error{Kind: fault.MethodNotAllowed, Allow: strings.Join(methods, ", ")}
+	return "", &fault.Error{Kind: fault.MethodNotAllowed, Allow: strings.Join(methods, ", ")}
 }
 
 // addPaths notes which methods each path of the document knows. HEAD goes with GET, as in net/http.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
+
+	"github.com/enrol-dev/enrol/internal/telemetry"
 )
 
 // Options for New.
@@ -29,6 +31,10 @@ type Options struct {
 func New(next http.Handler, o Options) http.Handler {
 	next = recovered(next, o)
 	next = audited(next, o)
+	next = measured(next, o)
+	if telemetry.Tracing() {
+		next = traced(next)
+	}
 	next = shared(next, o.Origins)
 	return entered(next, o.Proxies)
 }
@@ -44,6 +50,8 @@ type request struct {
 	header [1]string
 	client client
 	audit  *Audit
+	// route is the pattern of the route that the request takes; "" for none.
+	route string
 }
 
 func requestOf(ctx context.Context) *request {

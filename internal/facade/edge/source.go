@@ -15,6 +15,8 @@ type client struct {
 	// source is not valid where the peer has no IP address.
 	source netip.Addr
 	secure bool
+	// proxied is true where the peer is a trusted proxy.
+	proxied bool
 }
 
 // Source is the address that a context's request comes from, not valid if that is unknown. An IPv4 address is never in its
@@ -96,6 +98,7 @@ func clientOf(r *http.Request, proxies Proxies) client {
 	if !trusted(c.source, proxies) {
 		return c
 	}
+	c.proxied = true
 	if protocols := r.Header["X-Forwarded-Proto"]; len(protocols) > 0 {
 		_, last, _ := cutLast(protocols[len(protocols)-1])
 		c.secure = strings.EqualFold(last, "https")

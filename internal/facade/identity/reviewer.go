@@ -16,6 +16,7 @@ import (
 	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	"k8s.io/utils/clock"
 
+	"github.com/enrol-dev/enrol/internal/facade/metrics"
 	"github.com/enrol-dev/enrol/internal/subject"
 )
 
@@ -54,6 +55,7 @@ func NewReviewer(
 func (r *Reviewer) Caller(ctx context.Context, token string) (caller *Caller, seen bool, err error) {
 	key := sha256.Sum256([]byte(token))
 	if known, ok := r.callers.Get(key); ok {
+		metrics.TokenCached.Inc()
 		return known.(*Caller), true, nil
 	}
 	// No audiences: the token must be good for the API server itself, since writes are sent there with it.
@@ -61,12 +63,15 @@ func (r *Reviewer) Caller(ctx context.Context, token string) (caller *Caller, se
 		Spec: authenticationv1.TokenReviewSpec{Token: token},
 	}, metav1.CreateOptions{})
 	if err != nil {
+		metrics.TokenFailed.Inc()
 		return nil, false, fmt.Errorf("asking whose token it is: %w", err)
 	}
 	status := &review.Status
 	if !status.Authenticated || status.User.Username == "" {
+		metrics.TokenRefused.Inc()
 		return nil, false, fmt.Errorf("%w: %s", ErrRefused, status.Error)
 	}
+	metrics.TokenAccepted.Inc()
 	caller = newCaller(token, &status.User, r.naming)
 	if age := min(maxAge, expiry(token).Sub(r.clock.Now())); age > 0 {
 		r.callers.Add(key, caller, age)

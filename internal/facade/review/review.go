@@ -14,6 +14,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/facade/identity"
+	"github.com/enrol-dev/enrol/internal/facade/metrics"
 )
 
 const (
@@ -77,6 +78,7 @@ func (a *Access) Allowed(ctx context.Context, caller *identity.Caller, namespace
 // remembered asks only when no yes is known.
 func (a *Access) remembered(asked question, ask func() (bool, error)) (bool, error) {
 	if _, ok := a.allowed.Get(asked); ok {
+		metrics.AccessCached.Inc()
 		return true, nil
 	}
 	allowed, err := ask()
@@ -111,7 +113,13 @@ func (a *Access) ask(
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {
+		metrics.AccessFailed.Inc()
 		return false, fmt.Errorf("asking whether the caller may %s in %s: %w", right, namespace, err)
 	}
-	return review.Status.Allowed && !review.Status.Denied, nil
+	if !review.Status.Allowed || review.Status.Denied {
+		metrics.AccessDenied.Inc()
+		return false, nil
+	}
+	metrics.AccessAllowed.Inc()
+	return true, nil
 }

@@ -26,6 +26,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/subject"
+	"github.com/enrol-dev/enrol/internal/telemetry"
 )
 
 // Scheme knows the kinds that the facade deals with.
@@ -94,6 +95,7 @@ func ForCalls(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.Timeout = callTimeout
 	config.Wrap(withoutRetries)
+	telemetry.TraceCalls(config)
 	return config
 }
 

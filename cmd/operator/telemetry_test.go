@@ -1,0 +1,543 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	collectortrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/controlplane"
+	"github.com/enrol-dev/enrol/internal/process"
+	"github.com/enrol-dev/enrol/internal/testenv"
+)
+
+// watched is both programs as they are shipped, with all that tells how they are.
+type watched struct {
+	t                                *testing.T
+	office                           *postOffice
+	traces                           *traces
+	operatorMetrics, facadeMetrics   string
+	operatorProfiles, facadeProfiles string
+	facade                           string
+	operatorProcess, facadeProcess   *process.Process
+	// scraper may read metrics, stranger is a ServiceAccount without that right, and platform may do all that Enrol is about.
+	scraper, stranger, platform string
+	client                      *http.Client
+}
+
+func newWatched(t *testing.T) *watched {
+	t.Helper()
+	w := &watched{
+		t: t, office: newPostOffice(t), traces: newTraces(t),
+		scraper: account(t, "scraper", "enrol:metrics-reader"), stranger: account(t, "stranger", ""),
+		platform: account(t, "robot", "enrol:platform"),
+		// The programs make certificates of their own.
+		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}},
+	}
+	t.Cleanup(w.client.CloseIdleConnections)
+	addresses := make([]string, 6)
+	for i := range addresses {
+		port, err := controlplane.FreePort(t.Context(), "a program", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addresses[i] = "127.0.0.1:" + strconv.Itoa(port)
+	}
+	w.operatorMetrics, w.facadeMetrics = "https://"+addresses[0]+"/metrics", "https://"+addresses[1]+"/metrics"
+	w.operatorProfiles, w.facadeProfiles = "http://"+addresses[2], "http://"+addresses[3]
+	w.facade = "http://" + addresses[4]
+	w.operatorProcess = w.office.start(t, "--verbose", "--metrics-bind-address="+addresses[0],
+		"--pprof-bind-address="+addresses[2], "--tracing-endpoint="+w.traces.server.URL)
+	w.startFacade("--listen-address="+addresses[4], "--metrics-bind-address="+addresses[1],
+		"--pprof-bind-address="+addresses[3], "--tracing-endpoint="+w.traces.server.URL, "--health-probe-bind-address="+addresses[5],
+		"--requests-per-minute=30")
+	testenv.Eventually(t, func() error {
+		response, err := w.client.Get("http://" + addresses[5] + "/readyz")
+		if err != nil {
+			return errors.Join(err, w.facadeProcess.Err())
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("the facade is not ready: %s", response.Status)
+		}
+		return nil
+	})
+	return w
+}
+
+func (w *watched) startFacade(args ...string) {
+	w.t.Helper()
+	folder := w.t.TempDir()
+	path := filepath.Join(folder, "facade")
+	if out, err := exec.Command("go", "build", "-o", path, "../facade").CombinedOutput(); err != nil {
+		w.t.Fatalf("building the facade: %v: %s", err, out)
+	}
+	config, err := environment.ServiceAccountConfig(w.t.Context(), testenv.SystemNamespace, testenv.FacadeServiceAccount)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	text, err := environment.TokenKubeconfig(environment.URL(), testenv.FacadeServiceAccount, config.BearerToken)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	file := filepath.Join(folder, "kubeconfig")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.facadeProcess, err = process.Start("facade", filepath.Join(folder, "facade.log"), path,
+		append([]string{"--kubeconfig=" + file, "--username-claim=email", "--public-url=https://enrol.example.com"}, args...)...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { w.facadeProcess.Stop(10 * time.Second) })
+}
+
+// account is a token of a ServiceAccount that a ClusterRole is bound to everywhere.
+func account(t *testing.T, name, clusterRole string) string {
+	t.Helper()
+	admin := environment.AdminClient(t)
+	object := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
+	if err := client.IgnoreAlreadyExists(admin.Create(t.Context(), object)); err != nil {
+		t.Fatal(err)
+	}
+	if clusterRole != "" {
+		binding := &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: name}},
+		}
+		if err := client.IgnoreAlreadyExists(admin.Create(t.Context(), binding)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	token, err := environment.ServiceAccountToken(t.Context(), "default", name, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// get answers a status and a body.
+func (w *watched) get(url, token string, header ...string) (int, []byte) {
+	w.t.Helper()
+	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := w.client.Do(request)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return response.StatusCode, body
+}
+
+// scrape reads metrics as whoever may.
+func (w *watched) scrape(t *testing.T, url string) (text []byte, families map[string]*dto.MetricFamily) {
+	t.Helper()
+	status, text := w.get(url, w.scraper)
+	if status != http.StatusOK {
+		t.Fatalf("%s answers %d %s", url, status, text)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text, families
+}
+
+const traceOfCaller = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+// story lets everything happen that there are metrics for.
+func (w *watched) story() {
+	w.t.Helper()
+	i := w.office.invite(w.t, "watched")
+	i.ready(enrolv1alpha1.ReasonPending)
+	i.accept(w.t)
+	i.finished(w.t)
+	i.can(w.t, true)
+	refused := w.office.invite(w.t, "unheard")
+	w.office.refuse(refused.email)
+	_ = refused
+	// Somebody deletes a RoleBinding, and somebody adds to one.
+	bindings := func() []rbacv1.RoleBinding {
+		var all rbacv1.RoleBindingList
+		if err := i.admin.List(w.t.Context(), &all, client.InNamespace("watched-web")); err != nil {
+			w.t.Fatal(err)
+		}
+		return all.Items
+	}
+	for _, meddle := range []func(*rbacv1.RoleBinding) error{
+		func(b *rbacv1.RoleBinding) error { return i.admin.Delete(w.t.Context(), b) },
+		func(b *rbacv1.RoleBinding) error {
+			b.Subjects = append(b.Subjects, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "eve@example.com"})
+			return i.admin.Update(w.t.Context(), b)
+		},
+	} {
+		before := bindings()
+		if err := meddle(before[0].DeepCopy()); err != nil {
+			w.t.Fatal(err)
+		}
+		testenv.Eventually(w.t, func() error {
+			for _, b := range bindings() {
+				if b.Name == before[0].Name && b.ResourceVersion != before[0].ResourceVersion && len(b.Subjects) == len(before[0].Subjects) {
+					return nil
+				}
+			}
+			return errors.New("the RoleBinding is not put right")
+		})
+	}
+	// The person leaves.
+	var members enrolv1alpha1.MemberList
+	if err := i.admin.List(w.t.Context(), &members, client.InNamespace("org-watched")); err != nil {
+		w.t.Fatal(err)
+	}
+	for k := range members.Items {
+		if err := i.admin.Delete(w.t.Context(), &members.Items[k]); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	i.can(w.t, false)
+	o := &enrolv1alpha1.Organisation{}
+	if err := i.admin.Get(w.t.Context(), client.ObjectKey{Name: "watched"}, o); err != nil {
+		w.t.Fatal(err)
+	}
+	w.talk("/api/v1/organizations/" + string(o.UID) + "/users")
+}
+
+// talk asks the facade things, with secrets in all places where a client may write.
+func (w *watched) talk(users string) {
+	w.t.Helper()
+	list := w.facade + users
+	for range 2 {
+		if status, body := w.get(list, w.platform, "Traceparent", "00-"+traceOfCaller+"-00f067aa0ba902b7-01"); status != http.StatusOK {
+			w.t.Fatalf("listing members: %d %s", status, body)
+		}
+	}
+	for _, q := range []struct {
+		path, token string
+		status      int
+	}{
+		{users + "?q=kim@watched.example.com", "", http.StatusUnauthorized},
+		{users, "SECRET", http.StatusUnauthorized},
+		{"/api/v1/organisations/watched/me", w.stranger, http.StatusNotFound},
+		{"/api/v1/organizations/watched/users/kim@watched.example.com", w.stranger, http.StatusMethodNotAllowed},
+		{"/kim@watched.example.com/SECRET", "", http.StatusNotFound},
+		{"/docs", "", http.StatusOK},
+		{"/organisations/watched", "", 0},
+	} {
+		if status, body := w.get(w.facade+q.path, q.token); q.status != 0 && status != q.status {
+			w.t.Errorf("%s answers %d %s, want %d", q.path, status, body, q.status)
+		}
+	}
+	for range 40 {
+		if status, _ := w.get(list, w.stranger); status == http.StatusTooManyRequests {
+			return
+		}
+	}
+	w.t.Error("nobody is limited")
+}
+
+// TestTelemetry lets a story happen, and looks at what both programs tell of it: that it is right, that only those get it who may,
+// and that it names nobody.
+func TestTelemetry(t *testing.T) {
+	w := newWatched(t)
+	w.story()
+	secrets := []string{"watched", "unheard", "kim", "ada@", "eve@", "example.com", "SECRET", "robot", "stranger", w.platform[:40]}
+	t.Run("Guarded", w.testGuarded)
+	for name, url := range map[string]string{"operator": w.operatorMetrics, "facade": w.facadeMetrics} {
+		t.Run("Names/"+name, func(t *testing.T) {
+			text, families := w.scrape(t, url)
+			for _, secret := range secrets {
+				for line := range strings.Lines(string(text)) {
+					if strings.Contains(line, secret) {
+						t.Errorf("metrics name %q: %s", secret, line)
+					}
+				}
+			}
+			for family := range families {
+				if strings.HasPrefix(family, "enrol_") && len(families[family].GetHelp()) < 10 {
+					t.Errorf("%s does not say what it is", family)
+				}
+			}
+		})
+		t.Run("Lint/"+name, func(t *testing.T) {
+			text, _ := w.scrape(t, url)
+			problems, err := promlint.New(bytes.NewReader(text)).Lint()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range problems {
+				if strings.HasPrefix(p.Metric, "enrol_") {
+					t.Errorf("%s: %s", p.Metric, p.Text)
+				}
+			}
+		})
+	}
+	t.Run("Values", w.testValues)
+	t.Run("Profiles", w.testProfiles)
+	t.Run("Traces", func(t *testing.T) { w.testTraces(t, secrets) })
+}
+
+func (w *watched) testGuarded(t *testing.T) {
+	for name, url := range map[string]string{"operator": w.operatorMetrics, "facade": w.facadeMetrics} {
+		for who, q := range map[string]struct {
+			token  string
+			status []int
+		}{
+			"nobody": {"", []int{http.StatusUnauthorized}},
+			// The library that asks takes the API server's no for a failure.
+			"a liar":     {"nonsense", []int{http.StatusUnauthorized, http.StatusInternalServerError}},
+			"a stranger": {w.stranger, []int{http.StatusForbidden}},
+			"a scraper":  {w.scraper, []int{http.StatusOK}},
+		} {
+			if status, body := w.get(url, q.token); !slices.Contains(q.status, status) {
+				t.Errorf("the %s's metrics answer %s %d %.100s, want %v", name, who, status, body, q.status)
+			} else if status != http.StatusOK && bytes.Contains(body, []byte("enrol_")) {
+				t.Errorf("the %s tells %s its metrics", name, who)
+			}
+		}
+	}
+}
+
+// value is the sum of a family's samples whose labels have these values: of histograms, how many there are.
+func value(families map[string]*dto.MetricFamily, name string, labels ...string) float64 {
+	sum := 0.0
+	for _, m := range families[name].GetMetric() {
+		matches := true
+		for i := 0; i+1 < len(labels); i += 2 {
+			matches = matches && slices.ContainsFunc(m.GetLabel(), func(l *dto.LabelPair) bool {
+				return l.GetName() == labels[i] && l.GetValue() == labels[i+1]
+			})
+		}
+		if matches {
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return sum
+}
+
+func (w *watched) testValues(t *testing.T) {
+	const list = "GET /api/v1/organizations/{organization_id}/users"
+	for _, want := range []struct {
+		facade      bool
+		name        string
+		labels      []string
+		least, most float64
+	}{
+		{false, "enrol_build_info", []string{"component", "operator", "version", "dev"}, 1, 1},
+		{false, "enrol_objects", []string{"kind", "Organisation"}, 2, 100},
+		{false, "enrol_objects", []string{"kind", "Invitation"}, 2, 100},
+		{false, "enrol_object_conditions", []string{"kind", "Organisation", "condition", "Ready", "status", "True", "reason", "Reconciled"}, 2, 100},
+		{false, "enrol_object_conditions", []string{"kind", "Invitation", "condition", "Ready", "reason", "Accepted"}, 1, 100},
+		{false, "enrol_object_conditions", []string{"reason", "other"}, 0, 0},
+		{false, "enrol_access_latency_seconds", []string{"kind", "Organisation", "change", "created"}, 2, 100},
+		{false, "enrol_access_latency_seconds", []string{"kind", "Member", "change", "created"}, 1, 1},
+		{false, "enrol_access_latency_seconds", []string{"kind", "Member", "change", "updated"}, 0, 1},
+		{false, "enrol_access_latency_seconds", []string{"kind", "Member", "change", "deleted"}, 1, 1},
+		{false, "enrol_access_oldest_waiting_seconds", nil, 0, 5},
+		{false, "enrol_role_binding_writes_total", []string{"operation", "create"}, 4, 100},
+		{false, "enrol_role_binding_writes_total", []string{"operation", "delete"}, 1, 100},
+		{false, "enrol_drift_corrected_total", []string{"cause", "deleted"}, 1, 1},
+		{false, "enrol_drift_corrected_total", []string{"cause", "changed"}, 1, 1},
+		{false, "enrol_drift_corrected_total", []string{"cause", "foreign"}, 0, 0},
+		{false, "enrol_mails_total", []string{"outcome", "HandedOver"}, 1, 2},
+		{false, "enrol_mails_total", []string{"outcome", "Unusable"}, 0, 0},
+		{true, "enrol_build_info", []string{"component", "facade", "version", "dev"}, 1, 1},
+		{true, "enrol_facade_requests_total", []string{"route", list, "code", "200"}, 2, 2},
+		{true, "enrol_facade_requests_total", []string{"route", list, "code", "401"}, 2, 2},
+		{true, "enrol_facade_requests_total", []string{"route", list, "code", "429"}, 1, 1},
+		{true, "enrol_facade_requests_total", []string{"route", "none", "code", "404"}, 1, 1},
+		{true, "enrol_facade_requests_total", []string{"route", "/docs", "code", "200"}, 1, 1},
+		{true, "enrol_facade_requests_total", []string{"route", "GET /organisations/{slug}"}, 1, 1},
+		{true, "enrol_facade_request_duration_seconds", []string{"route", list}, 5, 100},
+		{true, "enrol_facade_requests_in_flight", nil, 0, 0},
+		{true, "enrol_facade_token_reviews_total", []string{"outcome", "accepted"}, 2, 10},
+		{true, "enrol_facade_token_reviews_total", []string{"outcome", "refused"}, 1, 1},
+		{true, "enrol_facade_token_reviews_total", []string{"outcome", "cached"}, 1, 100},
+		{true, "enrol_facade_access_reviews_total", []string{"outcome", "allowed"}, 1, 10},
+		{true, "enrol_facade_access_reviews_total", []string{"outcome", "denied"}, 1, 100},
+		{true, "enrol_facade_access_reviews_total", []string{"outcome", "cached"}, 1, 100},
+		{true, "enrol_facade_rate_limited_total", []string{"by", "caller"}, 1, 1},
+		{true, "enrol_facade_rate_limited_total", []string{"by", "source"}, 0, 0},
+	} {
+		url := w.operatorMetrics
+		if want.facade {
+			url = w.facadeMetrics
+		}
+		testenv.Eventually(t, func() error {
+			_, families := w.scrape(t, url)
+			if families[want.name] == nil {
+				return fmt.Errorf("there is no metric %s", want.name)
+			}
+			if got := value(families, want.name, want.labels...); got < want.least || got > want.most {
+				return fmt.Errorf("%s of %v is %v, want %v to %v", want.name, want.labels, got, want.least, want.most)
+			}
+			return nil
+		})
+	}
+}
+
+func (w *watched) testProfiles(t *testing.T) {
+	for _, url := range []string{w.operatorProfiles, w.facadeProfiles} {
+		if status, body := w.get(url+"/debug/pprof/goroutine?debug=1", ""); status != http.StatusOK || !bytes.Contains(body, []byte("main.main")) {
+			t.Errorf("%s answers %d %.100s", url, status, body)
+		}
+	}
+}
+
+// traces takes what is sent by OTLP over HTTP.
+type traces struct {
+	server *httptest.Server
+
+	mu    sync.Mutex
+	raw   [][]byte
+	spans map[string][]*tracev1.Span
+}
+
+func newTraces(t *testing.T) *traces {
+	t.Helper()
+	c := &traces{spans: map[string][]*tracev1.Span{}}
+	c.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		request := &collectortrace.ExportTraceServiceRequest{}
+		if err == nil {
+			err = proto.Unmarshal(body, request)
+		}
+		if err != nil || r.URL.Path != "/v1/traces" {
+			http.Error(rw, "no traces", http.StatusBadRequest)
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.raw = append(c.raw, body)
+		for _, of := range request.GetResourceSpans() {
+			service := ""
+			for _, a := range of.GetResource().GetAttributes() {
+				if a.GetKey() == "service.name" {
+					service = a.GetValue().GetStringValue()
+				}
+			}
+			for _, scope := range of.GetScopeSpans() {
+				c.spans[service] = append(c.spans[service], scope.GetSpans()...)
+			}
+		}
+		rw.Header().Set("Content-Type", "application/x-protobuf")
+	}))
+	t.Cleanup(c.server.Close)
+	return c
+}
+
+// find is a span of a service, and its parent if that is known.
+func (c *traces) find(service, name string) (span, parent *tracev1.Span) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.spans[service] {
+		if s.GetName() != name {
+			continue
+		}
+		span = s
+		for _, p := range c.spans[service] {
+			if bytes.Equal(p.GetSpanId(), s.GetParentSpanId()) {
+				return s, p
+			}
+		}
+	}
+	return span, nil
+}
+
+func (w *watched) testTraces(t *testing.T, secrets []string) {
+	t.Helper()
+	for _, want := range []struct{ service, name, parent string }{
+		{"enrol-operator", "reconcile organisation", ""},
+		{"enrol-operator", "create rolebindings", "reconcile organisation"},
+		{"enrol-operator", "patch members/status", "reconcile member"},
+		{"enrol-operator", "patch invitations/status", "reconcile invitation"},
+		{"enrol-facade", "GET /api/v1/organizations/{organization_id}/users", ""},
+		{"enrol-facade", "create tokenreviews", "GET /api/v1/organizations/{organization_id}/users"},
+		{"enrol-facade", "create subjectaccessreviews", "GET /api/v1/organizations/{organization_id}/users"},
+	} {
+		testenv.Eventually(t, func() error {
+			span, parent := w.traces.find(want.service, want.name)
+			if span == nil || want.parent != "" && parent.GetName() != want.parent {
+				return fmt.Errorf("the %s has span %q with parent %q, want %q", want.service, want.name, parent.GetName(), want.parent)
+			}
+			return nil
+		})
+	}
+	w.traces.mu.Lock()
+	defer w.traces.mu.Unlock()
+	for _, raw := range w.traces.raw {
+		for _, secret := range secrets {
+			if bytes.Contains(raw, []byte(secret)) {
+				t.Errorf("traces name %q", secret)
+			}
+		}
+		if at := bytes.Index(raw, []byte("127.0.0.1")); at >= 0 {
+			t.Errorf("traces have an address: %q", raw[max(0, at-40):min(len(raw), at+40)])
+		}
+	}
+	for _, s := range w.traces.spans["enrol-facade"] {
+		if fmt.Sprintf("%x", s.GetTraceId()) == traceOfCaller {
+			t.Error("a caller whom nobody trusts decides which trace a request belongs to")
+		}
+	}
+}
+
+// TestRefusedTelemetry starts both programs in ways that they must refuse.
+func TestRefusedTelemetry(t *testing.T) {
+	for name, test := range map[string]struct{ argument, want string }{
+		"ProfilesForAll":    {"--pprof-bind-address=:6060", "must be a loopback address"},
+		"ProfilesOutside":   {"--pprof-bind-address=192.0.2.1:6060", "must be a loopback address"},
+		"ProfilesByName":    {"--pprof-bind-address=localhost:6060", "must be a loopback address"},
+		"NoCertificate":     {"--metrics-cert-dir=/nonexistent", "--metrics-cert-dir"},
+		"TracesToNowhere":   {"--tracing-endpoint=collector:4318", "must be a URL"},
+		"TracesWithSecrets": {"--tracing-endpoint=https://me:secret@collector", "no credentials"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			out, err := exec.CommandContext(ctx, binary, test.argument).CombinedOutput()
+			if err == nil || !strings.Contains(string(out), test.want) || strings.Contains(string(out), "secret@") {
+				t.Errorf("the operator ends with %v and says %s, want %q", err, out, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,50 @@
+package metrics
+
+import enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+
+// reasons are all that Enrol gives.
+var reasons = map[string]struct{}{
+	// Those of conditions that only Invitations have.
+	"Invalid": {}, "TrackedByGit": {},
+
+	enrolv1alpha1.ReasonReconciled:            {},
+	enrolv1alpha1.ReasonGranted:               {},
+	enrolv1alpha1.ReasonNoProjects:            {},
+	enrolv1alpha1.ReasonNoKubernetesRole:      {},
+	enrolv1alpha1.ReasonExpired:               {},
+	enrolv1alpha1.ReasonSuspended:             {},
+	enrolv1alpha1.ReasonOrganisationSuspended: {},
+	enrolv1alpha1.ReasonAwaitingSignIn:        {},
+	enrolv1alpha1.ReasonOrganisationMissing:   {},
+	enrolv1alpha1.ReasonOrganisationStalled:   {},
+	enrolv1alpha1.ReasonSubjectRefused:        {},
+	enrolv1alpha1.ReasonUnknownRole:           {},
+	enrolv1alpha1.ReasonUnknownGroup:          {},
+	enrolv1alpha1.ReasonSlugTaken:             {},
+	enrolv1alpha1.ReasonNamespaceNotOurs:      {},
+	enrolv1alpha1.ReasonNamespaceProtected:    {},
+	enrolv1alpha1.ReasonBindingNotOurs:        {},
+	enrolv1alpha1.ReasonClusterRoleMissing:    {},
+	enrolv1alpha1.ReasonBindNotAllowed:        {},
+	enrolv1alpha1.ReasonNamespaceTerminating:  {},
+	enrolv1alpha1.ReasonProgressing:           {},
+	enrolv1alpha1.ReasonPending:               {},
+	enrolv1alpha1.ReasonAccepted:              {},
+	enrolv1alpha1.ReasonAlreadyMember:         {},
+	enrolv1alpha1.ReasonDeclined:              {},
+	enrolv1alpha1.ReasonRevoked:               {},
+	enrolv1alpha1.ReasonSending:               {},
+	enrolv1alpha1.ReasonMailDeferred:          {},
+	enrolv1alpha1.ReasonNoKey:                 {},
+	enrolv1alpha1.ReasonMailRefused:           {},
+	enrolv1alpha1.ReasonMailUnconfirmed:       {},
+	enrolv1alpha1.ReasonMailServerUnusable:    {},
+	enrolv1alpha1.ReasonMailNotConfigured:     {},
+	enrolv1alpha1.ReasonDomainNotAllowed:      {},
+	enrolv1alpha1.ReasonLinkNotAllowed:        {},
+	enrolv1alpha1.ReasonRateLimited:           {},
+	enrolv1alpha1.ReasonAlreadyInvited:        {},
+	enrolv1alpha1.ReasonInviterMayNotGrant:    {},
+	enrolv1alpha1.ReasonManagedByGitOps:       {},
+	enrolv1alpha1.ReasonNotAcceptable:         {},
+}

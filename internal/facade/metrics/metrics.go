@@ -1,0 +1,91 @@
+// Package metrics holds the facade's own metrics. Their labels have values of short lists only: never a path, an address, nor the
+// name of a person or an organisation.
+package metrics
+
+import (
+	"strconv"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/enrol-dev/enrol/internal/telemetry"
+)
+
+// Catalogue knows the facade's metrics.
+var Catalogue = telemetry.NewCatalogue(metrics.Registry)
+
+// Build says what runs.
+var Build = Catalogue.BuildInfo()
+
+// durations are the buckets of requestDuration, in seconds.
+var durations = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}
+
+var (
+	requests = Catalogue.Counter("enrol_facade_requests_total",
+		"Requests answered, by the pattern of their route and the status. Route none is what no route is for.",
+		[]string{"route", "code"})
+	requestDuration = Catalogue.Histogram("enrol_facade_request_duration_seconds",
+		"From the header of a request to the end of its answer, by the pattern of its route.", durations, "route")
+
+	// InFlight counts the requests that are being answered.
+	InFlight = Catalogue.Gauge("enrol_facade_requests_in_flight", "Requests that are being answered.").WithLabelValues()
+)
+
+// noRoute stands for the routes that there are not.
+const noRoute = "none"
+
+// Answered counts a request. The route is a pattern, "" for none.
+func Answered(route string, status int, took time.Duration) {
+	if route == "" {
+		route = noRoute
+	}
+	requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	requestDuration.WithLabelValues(route).Observe(took.Seconds())
+}
+
+// Outcomes of reviews.
+const (
+	// Cached: an earlier answer was good enough.
+	Cached = "cached"
+	// Failed: the API server did not answer.
+	Failed = "failed"
+	// Accepted and Refused are whether a token is somebody's.
+	Accepted = "accepted"
+	Refused  = "refused"
+	// Allowed and Denied are whether somebody may do something.
+	Allowed = "allowed"
+	Denied  = "denied"
+)
+
+var (
+	tokenReviews = Catalogue.Counter("enrol_facade_token_reviews_total",
+		"Questions whose a token is, by the API server's answer, or cached when it need not be asked.",
+		[]string{"outcome"}, Accepted, Refused, Failed, Cached)
+	accessReviews = Catalogue.Counter("enrol_facade_access_reviews_total",
+		"Questions whether a caller may do something, by the API server's answer, or cached when it need not be asked.",
+		[]string{"outcome"}, Allowed, Denied, Failed, Cached)
+	limited = Catalogue.Counter("enrol_facade_rate_limited_total",
+		"Requests refused with 429 by the facade itself, by what there were too many of.", []string{"by"}, Caller, Source)
+)
+
+// What requests are counted by for their limits.
+const (
+	Caller = "caller"
+	Source = "source"
+)
+
+// The counters of each outcome are looked up once: reviews are asked for with each request.
+var (
+	TokenCached   = tokenReviews.WithLabelValues(Cached)
+	TokenAccepted = tokenReviews.WithLabelValues(Accepted)
+	TokenRefused  = tokenReviews.WithLabelValues(Refused)
+	TokenFailed   = tokenReviews.WithLabelValues(Failed)
+
+	AccessCached  = accessReviews.WithLabelValues(Cached)
+	AccessAllowed = accessReviews.WithLabelValues(Allowed)
+	AccessDenied  = accessReviews.WithLabelValues(Denied)
+	AccessFailed  = accessReviews.WithLabelValues(Failed)
+
+	LimitedByCaller = limited.WithLabelValues(Caller)
+	LimitedBySource = limited.WithLabelValues(Source)
+)
