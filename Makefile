@@ -51,7 +51,7 @@ build: ## Build bin/operator and bin/facade
 
 # Manifests are read by kubectl, so that the test cache does not know of them: hence -count=1.
 .PHONY: test
-test: k8s bin/tools/idp chromium ## Run all tests, against a real control plane
+test: k8s bin/tools/idp bin/tools/promcheck chromium ## Run all tests, against a real control plane
 	@GO='$(GO)' hack/test.sh -count=1 -timeout 20m ./...
 	@GO='$(GO)' hack/test.sh -C hack/gitops -count=1 .
 
@@ -106,6 +106,7 @@ lint: bin/tools/golangci-lint ## Lint, layering included
 	cd hack/idp && ../../bin/tools/golangci-lint run
 	$(GO) tool -modfile=hack/actionlint/go.mod actionlint -shellcheck= -pyflakes=
 	cd hack/gitops && CGO_ENABLED=0 GOFLAGS=-trimpath ../../bin/tools/golangci-lint run
+	cd hack/promql && ../../bin/tools/golangci-lint run
 
 .PHONY: fmt
 fmt: bin/tools/golangci-lint ## Format
@@ -121,6 +122,7 @@ tidy: ## Tidy every module
 	cd hack/idp && $(GO) mod tidy
 	cd hack/lint && $(GO) mod tidy
 	cd hack/oapi && $(GO) mod tidy
+	cd hack/promql && $(GO) mod tidy
 
 .PHONY: clean
 clean: ## Remove everything built, and the data of `make run`
@@ -179,6 +181,11 @@ bin/tools/gitops-%: hack/gitops/go.mod
 bin/tools/idp: hack/idp/go.mod $(wildcard hack/idp/*.go)
 	@echo "building the identity provider (1 to 3 minutes the first time) ..."
 	@cd hack/idp && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o '$(abspath $@)' .
+	@touch $@
+
+bin/tools/promcheck: hack/promql/go.mod $(wildcard hack/promql/*.go)
+	@echo "building promcheck (1 to 3 minutes the first time) ..."
+	@cd hack/promql && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o '$(abspath $@)' .
 	@touch $@
 
 # Whether it is up to date is for the go command to say.

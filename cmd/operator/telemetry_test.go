@@ -28,6 +28,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -77,17 +78,23 @@ func newWatched(t *testing.T) *watched {
 	w.startFacade("--listen-address="+addresses[4], "--metrics-bind-address="+addresses[1],
 		"--pprof-bind-address="+addresses[3], "--tracing-endpoint="+w.traces.server.URL, "--health-probe-bind-address="+addresses[5],
 		"--requests-per-minute=30")
-	testenv.Eventually(t, func() error {
-		response, err := w.client.Get("http://" + addresses[5] + "/readyz")
-		if err != nil {
-			return errors.Join(err, w.facadeProcess.Err())
-		}
-		_ = response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("the facade is not ready: %s", response.Status)
-		}
-		return nil
-	})
+	for url, status := range map[string]int{
+		"http://" + addresses[5] + "/readyz": http.StatusOK,
+		w.operatorMetrics:                    http.StatusUnauthorized,
+		w.facadeMetrics:                      http.StatusUnauthorized,
+	} {
+		testenv.Eventually(t, func() error {
+			response, err := w.client.Get(url)
+			if err != nil {
+				return errors.Join(err, w.operatorProcess.Err(), w.facadeProcess.Err())
+			}
+			_ = response.Body.Close()
+			if response.StatusCode != status {
+				return fmt.Errorf("%s answers %s", url, response.Status)
+			}
+			return nil
+		})
+	}
 	return w
 }
 
@@ -193,9 +200,7 @@ func (w *watched) story() {
 	i.accept(w.t)
 	i.finished(w.t)
 	i.can(w.t, true)
-	refused := w.office.invite(w.t, "unheard")
-	w.office.refuse(refused.email)
-	_ = refused
+	w.refusals(i)
 	// Somebody deletes a RoleBinding, and somebody adds to one.
 	bindings := func() []rbacv1.RoleBinding {
 		var all rbacv1.RoleBindingList
@@ -235,11 +240,37 @@ func (w *watched) story() {
 		}
 	}
 	i.can(w.t, false)
+	if err := i.admin.Create(w.t.Context(), &enrolv1alpha1.Member{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "org-watched", Name: "jim"}, Spec: enrolv1alpha1.MemberSpec{Username: "jim@example.com"},
+	}); err != nil {
+		w.t.Fatal(err)
+	}
 	o := &enrolv1alpha1.Organisation{}
 	if err := i.admin.Get(w.t.Context(), client.ObjectKey{Name: "watched"}, o); err != nil {
 		w.t.Fatal(err)
 	}
 	w.talk("/api/v1/organizations/" + string(o.UID) + "/users")
+}
+
+// refusals are a mail that is refused, and an Organisation that is.
+func (w *watched) refusals(i *invited) {
+	w.t.Helper()
+	w.office.refuse("kim@unheard.example.com")
+	w.office.invite(w.t, "unheard").ready(enrolv1alpha1.ReasonMailRefused)
+	rival := &enrolv1alpha1.Organisation{ObjectMeta: metav1.ObjectMeta{Name: "rival"}}
+	rival.Spec.Slug, rival.Spec.Owners = "watched", []enrolv1alpha1.Owner{{Username: "ada@example.com"}}
+	if err := i.admin.Create(w.t.Context(), rival); err != nil {
+		w.t.Fatal(err)
+	}
+	testenv.Eventually(w.t, func() error {
+		if err := i.admin.Get(w.t.Context(), client.ObjectKeyFromObject(rival), rival); err != nil {
+			return err
+		}
+		if !meta.IsStatusConditionTrue(rival.Status.Conditions, enrolv1alpha1.ConditionStalled) {
+			return errors.New("the rival is not refused")
+		}
+		return nil
+	})
 }
 
 // talk asks the facade things, with secrets in all places where a client may write.
@@ -279,8 +310,9 @@ func (w *watched) talk(users string) {
 // and that it names nobody.
 func TestTelemetry(t *testing.T) {
 	w := newWatched(t)
+	before := w.save(t)
 	w.story()
-	secrets := []string{"watched", "unheard", "kim", "ada@", "eve@", "example.com", "SECRET", "robot", "stranger", w.platform[:40]}
+	secrets := []string{"watched", "unheard", "rival", "kim", "jim", "ada@", "eve@", "example.com", "SECRET", "robot", "stranger", w.platform[:40]}
 	t.Run("Guarded", w.testGuarded)
 	for name, url := range map[string]string{"operator": w.operatorMetrics, "facade": w.facadeMetrics} {
 		t.Run("Names/"+name, func(t *testing.T) {
@@ -312,6 +344,7 @@ func TestTelemetry(t *testing.T) {
 		})
 	}
 	t.Run("Values", w.testValues)
+	t.Run("Rules", func(t *testing.T) { testRules(t, append(before, w.save(t)...)) })
 	t.Run("Profiles", w.testProfiles)
 	t.Run("Traces", func(t *testing.T) { w.testTraces(t, secrets) })
 }
@@ -369,7 +402,7 @@ func (w *watched) testValues(t *testing.T) {
 		{false, "enrol_object_conditions", []string{"kind", "Invitation", "condition", "Ready", "reason", "Accepted"}, 1, 100},
 		{false, "enrol_object_conditions", []string{"reason", "other"}, 0, 0},
 		{false, "enrol_access_latency_seconds", []string{"kind", "Organisation", "change", "created"}, 2, 100},
-		{false, "enrol_access_latency_seconds", []string{"kind", "Member", "change", "created"}, 1, 1},
+		{false, "enrol_access_latency_seconds", []string{"kind", "Member", "change", "created"}, 2, 2},
 		{false, "enrol_access_latency_seconds", []string{"kind", "Member", "change", "updated"}, 0, 1},
 		{false, "enrol_access_latency_seconds", []string{"kind", "Member", "change", "deleted"}, 1, 1},
 		{false, "enrol_access_oldest_waiting_seconds", nil, 0, 5},
@@ -378,7 +411,9 @@ func (w *watched) testValues(t *testing.T) {
 		{false, "enrol_drift_corrected_total", []string{"cause", "deleted"}, 1, 1},
 		{false, "enrol_drift_corrected_total", []string{"cause", "changed"}, 1, 1},
 		{false, "enrol_drift_corrected_total", []string{"cause", "foreign"}, 0, 0},
-		{false, "enrol_mails_total", []string{"outcome", "HandedOver"}, 1, 2},
+		{false, "enrol_object_conditions", []string{"kind", "Organisation", "condition", "Stalled", "reason", "SlugTaken"}, 1, 1},
+		{false, "enrol_mails_total", []string{"outcome", "HandedOver"}, 1, 1},
+		{false, "enrol_mails_total", []string{"outcome", "Refused"}, 1, 1},
 		{false, "enrol_mails_total", []string{"outcome", "Unusable"}, 0, 0},
 		{true, "enrol_build_info", []string{"component", "facade", "version", "dev"}, 1, 1},
 		{true, "enrol_facade_requests_total", []string{"route", list, "code", "200"}, 2, 2},
@@ -412,6 +447,49 @@ func (w *watched) testValues(t *testing.T) {
 			}
 			return nil
 		})
+	}
+}
+
+// save writes what both programs tell into files, and returns them as promcheck takes them.
+func (w *watched) save(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for job, url := range map[string]string{"enrol-operator-metrics": w.operatorMetrics, "enrol-facade-metrics": w.facadeMetrics} {
+		var text []byte
+		testenv.Eventually(t, func() error {
+			var status int
+			if status, text = w.get(url, w.scraper); status != http.StatusOK || !bytes.Contains(text, []byte("\nenrol_build_info{")) {
+				return fmt.Errorf("%s answers %d", url, status)
+			}
+			return nil
+		})
+		file := filepath.Join(t.TempDir(), job)
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, job+"="+file)
+	}
+	return all
+}
+
+// testRules holds the rules and the dashboard against what was scraped before and after the story, by Prometheus' own engine.
+func testRules(t *testing.T, scrapes []string) {
+	t.Helper()
+	root, err := controlplane.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const folder = "config/prometheus/"
+	command := exec.CommandContext(t.Context(), "bin/tools/promcheck", append([]string{
+		"--rules=" + folder + "rules.yaml", "--dashboard=" + folder + "dashboard.json", "--runbooks=docs/runbooks.md",
+		"--scenarios=" + folder + "testdata/scenarios.yaml",
+	}, scrapes...)...)
+	command.Dir = root
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := environment.Kubectl("kustomize", filepath.Join(root, folder)); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
