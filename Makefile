@@ -80,7 +80,7 @@ bench: k8s build bin/tools/idp ## Measure Enrol beside plain clients; takes long
 	$(GO) run ./hack/bench
 
 .PHONY: generate
-generate: ## Make CRDs and their reference, RBAC, Go code of types and OpenAPI documents, and Argo CD's patch
+generate: ## Make CRDs, RBAC, Go code of types and OpenAPI documents, references, and Argo CD's patch
 	$(GO) tool controller-gen paths=./api/... \
 		object:headerFile=hack/boilerplate.go.txt \
 		applyconfiguration:headerFile=hack/boilerplate.go.txt \
@@ -94,6 +94,7 @@ generate: ## Make CRDs and their reference, RBAC, Go code of types and OpenAPI d
 	$(GO) tool -modfile=hack/crdref/go.mod crd-ref-docs --log-level=WARN --config=hack/crdref/config.yaml \
 		--source-path=api/v1alpha1 --renderer=markdown --templates-dir=hack/crdref/templates --output-path=docs/reference/api.md
 	$(GO) -C hack/gitops run .
+	$(GO) run ./hack/reference
 
 .PHONY: verify
 verify: bin/tools/golangci-lint ## Fail unless the tree is tidy, generated, formatted and free of lint

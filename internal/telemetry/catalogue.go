@@ -3,6 +3,7 @@
 package telemetry
 
 import (
+	"errors"
 	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -62,13 +63,27 @@ func (c *Catalogue) add(metric prometheus.Collector, d Definition) {
 	c.definitions = append(c.definitions, d)
 }
 
-// BuildInfo makes the metric that says what runs.
-func (c *Catalogue) BuildInfo() *Build {
-	return &Build{c.Gauge("enrol_build_info", "What runs: always 1.", "component", "version", "go_version")}
-}
-
 // Build says what runs.
 type Build struct{ gauge *prometheus.GaugeVec }
+
+// buildInfo is one for all catalogues of a program: tests run both programs in one.
+var buildInfo = Definition{
+	Name: "enrol_build_info", Type: "gauge", Help: "What runs: always 1.", Labels: []string{"component", "version", "go_version"},
+}
+
+// BuildInfo makes the metric that says what runs.
+func (c *Catalogue) BuildInfo() *Build {
+	c.definitions = append(c.definitions, buildInfo)
+	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: buildInfo.Name, Help: buildInfo.Help}, buildInfo.Labels)
+	err := c.registry.Register(gauge)
+	if known, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+		return &Build{known.ExistingCollector.(*prometheus.GaugeVec)}
+	}
+	if err != nil {
+		panic(err)
+	}
+	return &Build{gauge}
+}
 
 // Say says that this component of that version runs.
 func (b *Build) Say(component, version string) {
