@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -77,7 +78,7 @@ func newWatched(t *testing.T) *watched {
 		"--pprof-bind-address="+addresses[2], "--tracing-endpoint="+w.traces.server.URL)
 	w.startFacade("--listen-address="+addresses[4], "--metrics-bind-address="+addresses[1],
 		"--pprof-bind-address="+addresses[3], "--tracing-endpoint="+w.traces.server.URL, "--health-probe-bind-address="+addresses[5],
-		"--requests-per-minute=30")
+		"--requests-per-minute=30", "--trusted-proxies="+proxyAddress+"/32")
 	for url, status := range map[string]int{
 		"http://" + addresses[5] + "/readyz": http.StatusOK,
 		w.operatorMetrics:                    http.StatusUnauthorized,
@@ -190,7 +191,12 @@ func (w *watched) scrape(t *testing.T, url string) (text []byte, families map[st
 	return text, families
 }
 
-const traceOfCaller = "4bf92f3577b34da6a3ce929d0e0e4736"
+const (
+	traceOfCaller = "4bf92f3577b34da6a3ce929d0e0e4736"
+	traceOfProxy  = "0af7651916cd43dd8448eb211c80319c"
+	// proxyAddress is that of a proxy that the facade trusts.
+	proxyAddress = "127.0.0.2"
+)
 
 // story lets everything happen that there are metrics for.
 func (w *watched) story() {
@@ -298,12 +304,27 @@ func (w *watched) talk(users string) {
 			w.t.Errorf("%s answers %d %s, want %d", q.path, status, body, q.status)
 		}
 	}
+	w.proxied(list)
 	for range 40 {
 		if status, _ := w.get(list, w.stranger); status == http.StatusTooManyRequests {
 			return
 		}
 	}
 	w.t.Error("nobody is limited")
+}
+
+// proxied asks as a trusted proxy does that makes traces.
+func (w *watched) proxied(url string) {
+	w.t.Helper()
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(proxyAddress)}}
+	transport := &http.Transport{DialContext: dialer.DialContext}
+	defer transport.CloseIdleConnections()
+	direct := w.client
+	defer func() { w.client = direct }()
+	w.client = &http.Client{Transport: transport, Timeout: time.Minute}
+	if status, body := w.get(url, w.platform, "Traceparent", "00-"+traceOfProxy+"-00f067aa0ba902b7-01"); status != http.StatusOK {
+		w.t.Fatalf("listing members: %d %s", status, body)
+	}
 }
 
 // TestTelemetry lets a story happen, and looks at what both programs tell of it: that it is right, that only those get it who may,
@@ -416,7 +437,7 @@ func (w *watched) testValues(t *testing.T) {
 		{false, "enrol_mails_total", []string{"outcome", "Refused"}, 1, 1},
 		{false, "enrol_mails_total", []string{"outcome", "Unusable"}, 0, 0},
 		{true, "enrol_build_info", []string{"component", "facade", "version", "dev"}, 1, 1},
-		{true, "enrol_facade_requests_total", []string{"route", list, "code", "200"}, 2, 2},
+		{true, "enrol_facade_requests_total", []string{"route", list, "code", "200"}, 3, 3},
 		{true, "enrol_facade_requests_total", []string{"route", list, "code", "401"}, 2, 2},
 		{true, "enrol_facade_requests_total", []string{"route", list, "code", "429"}, 1, 1},
 		{true, "enrol_facade_requests_total", []string{"route", "none", "code", "404"}, 1, 1},
@@ -592,10 +613,17 @@ func (w *watched) testTraces(t *testing.T, secrets []string) {
 			t.Errorf("traces have an address: %q", raw[max(0, at-40):min(len(raw), at+40)])
 		}
 	}
+	ofProxy := 0
 	for _, s := range w.traces.spans["enrol-facade"] {
+		if fmt.Sprintf("%x", s.GetTraceId()) == traceOfProxy {
+			ofProxy++
+		}
 		if fmt.Sprintf("%x", s.GetTraceId()) == traceOfCaller {
 			t.Error("a caller whom nobody trusts decides which trace a request belongs to")
 		}
+	}
+	if ofProxy == 0 {
+		t.Error("the trace of a trusted proxy does not go on")
 	}
 }
 
