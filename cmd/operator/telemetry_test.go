@@ -29,6 +29,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -235,6 +236,7 @@ func (w *watched) story() {
 			return errors.New("the RoleBinding is not put right")
 		})
 	}
+	w.forge(i)
 	// The person leaves.
 	var members enrolv1alpha1.MemberList
 	if err := i.admin.List(w.t.Context(), &members, client.InNamespace("org-watched")); err != nil {
@@ -256,6 +258,27 @@ func (w *watched) story() {
 		w.t.Fatal(err)
 	}
 	w.talk("/api/v1/organizations/" + string(o.UID) + "/users")
+}
+
+// forge makes a RoleBinding that looks like Enrol's.
+func (w *watched) forge(i *invited) {
+	w.t.Helper()
+	forged := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "watched-web", Name: "forged", Labels: map[string]string{
+			enrolv1alpha1.LabelManagedBy: enrolv1alpha1.ManagedBy, enrolv1alpha1.LabelOrganisation: "watched",
+		}},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "eve@example.com"}},
+	}
+	if err := i.admin.Create(w.t.Context(), forged); err != nil {
+		w.t.Fatal(err)
+	}
+	testenv.Eventually(w.t, func() error {
+		if err := i.admin.Get(w.t.Context(), client.ObjectKeyFromObject(forged), forged); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("the forged RoleBinding is still there: %w", err)
+		}
+		return nil
+	})
 }
 
 // refusals are a mail that is refused, and an Organisation that is.
@@ -431,7 +454,7 @@ func (w *watched) testValues(t *testing.T) {
 		{false, "enrol_role_binding_writes_total", []string{"operation", "delete"}, 1, 100},
 		{false, "enrol_drift_corrected_total", []string{"cause", "deleted"}, 1, 1},
 		{false, "enrol_drift_corrected_total", []string{"cause", "changed"}, 1, 1},
-		{false, "enrol_drift_corrected_total", []string{"cause", "foreign"}, 0, 0},
+		{false, "enrol_drift_corrected_total", []string{"cause", "foreign"}, 1, 1},
 		{false, "enrol_object_conditions", []string{"kind", "Organisation", "condition", "Stalled", "reason", "SlugTaken"}, 1, 1},
 		{false, "enrol_mails_total", []string{"outcome", "HandedOver"}, 1, 1},
 		{false, "enrol_mails_total", []string{"outcome", "Refused"}, 1, 1},

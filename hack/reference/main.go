@@ -84,5 +84,6 @@ func writeMetrics() error {
 func cell(text string) string { return strings.NewReplacer("|", `\|`, "<", `\<`).Replace(text) }
 
 func write(name, text string) error {
-	return os.WriteFile(filepath.Join("docs", "reference", name), []byte(text), 0o644) //nolint:gosec // It is documentation, for everybody to read.
+	const everybody = 0o644
+	return os.WriteFile(filepath.Join("docs", "reference", name), []byte(text), everybody) //nolint:gosec // It is for all to read.
 }
