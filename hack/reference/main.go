@@ -85,5 +85,5 @@ func cell(text string) string { return strings.NewReplacer("|", `\|`, "<", `\<`)
 
 func write(name, text string) error {
 	const everybody = 0o644
-	return os.WriteFile(filepath.Join("docs", "reference", name), []byte(text), everybody) //nolint:gosec // It is for all to read.
+	return os.WriteFile(filepath.Join("docs", "reference", name), []byte(text), everybody)
 }
