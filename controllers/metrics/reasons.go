@@ -27,6 +27,8 @@ var reasons = map[string]struct{}{
 	enrolv1alpha1.ReasonClusterRoleMissing:    {},
 	enrolv1alpha1.ReasonBindNotAllowed:        {},
 	enrolv1alpha1.ReasonNamespaceTerminating:  {},
+	enrolv1alpha1.ReasonPoliciesMissing:       {},
+	enrolv1alpha1.ReasonInstallationOutdated:  {},
 	enrolv1alpha1.ReasonProgressing:           {},
 	enrolv1alpha1.ReasonPending:               {},
 	enrolv1alpha1.ReasonAccepted:              {},
