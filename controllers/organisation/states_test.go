@@ -11,6 +11,7 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/controllers/member"
 	"github.com/enrol-dev/enrol/internal/condition"
+	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/subject"
 	"github.com/enrol-dev/enrol/internal/testenv"
 )
@@ -133,6 +134,21 @@ func TestOrganisationStates(t *testing.T) {
 		},
 		"subject-refused": func(s *story) {
 			s.naming.UsernamePrefix = "system:"
+			s.pass()
+		},
+		"policies-missing": func(s *story) {
+			s.hold = &preflight.Finding{
+				Reason: preflight.PoliciesMissing, What: "admission policies are missing: enrol-inviters",
+				Why: "without them, whoever may write Members could make themselves owner",
+				Do:  "apply the manifests of this version of Enrol (config/policy)",
+			}
+			s.pass()
+		},
+		"installation-outdated": func(s *story) {
+			s.hold = &preflight.Finding{
+				Reason: preflight.CRDsOutdated, What: "the CRD members.enrol.dev lacks spec.groups",
+				Why: "what it does not know is dropped without a word", Do: "apply the CRDs of this version of Enrol (config/crd)",
+			}
 			s.pass()
 		},
 		"namespace-terminating": func(s *story) { s.home.DeletionTimestamp = gone; s.pass() },
