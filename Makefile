@@ -51,7 +51,7 @@ build: ## Build bin/operator and bin/facade
 
 # Manifests are read by kubectl, so that the test cache does not know of them: hence -count=1.
 .PHONY: test
-test: k8s bin/tools/idp bin/tools/promcheck chromium ## Run all tests, against a real control plane
+test: k8s bin/tools/idp bin/tools/promcheck bin/tools/helm bin/tools/kustomize chromium ## Run all tests, against a real control plane
 	@GO='$(GO)' hack/test.sh -count=1 -timeout 20m ./...
 	@GO='$(GO)' hack/test.sh -C hack/gitops -count=1 .
 
@@ -95,6 +95,16 @@ generate: ## Make CRDs, RBAC, Go code of types and OpenAPI documents, references
 		--source-path=api/v1alpha1 --renderer=markdown --templates-dir=hack/crdref/templates --output-path=docs/reference/api.md
 	$(GO) -C hack/gitops run .
 	$(GO) run ./hack/reference
+	@$(MAKE) manifests
+
+.PHONY: manifests
+manifests: bin/tools/kustomize ## Make dist/install.yaml and the chart's copies of what is in config
+	@mkdir -p dist/chart/files
+	bin/tools/kustomize build config/default -o dist/install.yaml
+	bin/tools/kustomize build hack/deploy/crds -o dist/chart/files/crds.yaml
+	bin/tools/kustomize build config/rbac -o dist/chart/files/rbac.yaml
+	bin/tools/kustomize build config/rbac/facade -o dist/chart/files/rbac_facade.yaml
+	bin/tools/kustomize build config/policy -o dist/chart/files/policies.yaml
 
 .PHONY: verify
 verify: bin/tools/golangci-lint ## Fail unless the tree is tidy, generated, formatted and free of lint
@@ -120,6 +130,7 @@ tidy: ## Tidy every module
 	cd hack/controlplane && $(GO) mod tidy
 	cd hack/crdref && $(GO) mod tidy
 	cd hack/gitops && $(GO) mod tidy
+	cd hack/deploy && $(GO) mod tidy
 	cd hack/idp && $(GO) mod tidy
 	cd hack/lint && $(GO) mod tidy
 	cd hack/oapi && $(GO) mod tidy
@@ -187,6 +198,20 @@ bin/tools/idp: hack/idp/go.mod $(wildcard hack/idp/*.go)
 bin/tools/promcheck: hack/promql/go.mod $(wildcard hack/promql/*.go)
 	@echo "building promcheck (1 to 3 minutes the first time) ..."
 	@cd hack/promql && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o '$(abspath $@)' .
+	@touch $@
+
+bin/tools/kustomize: hack/deploy/go.mod
+	@echo "building kustomize (under a minute the first time) ..."
+	@cd hack/deploy && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o '$(abspath $@)' \
+		sigs.k8s.io/kustomize/kustomize/v5
+	@touch $@
+
+# Without a cluster to ask, Helm takes the version that the linker was given for the cluster's.
+bin/tools/helm: hack/deploy/go.mod
+	@echo "building helm (1 to 2 minutes the first time) ..."
+	@cd hack/deploy && CGO_ENABLED=0 $(GO) build -trimpath -o '$(abspath $@)' -ldflags='-s -w \
+		-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=$(word 1,$(K8S_NUMBERS)) \
+		-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=$(word 2,$(K8S_NUMBERS))' helm.sh/helm/v3/cmd/helm
 	@touch $@
 
 # Whether it is up to date is for the go command to say.

@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	// operatorNamespace and operatorAccount are the operator's ServiceAccount in config/default.
+	// operatorNamespace and operatorAccount are the operator's ServiceAccount in config/core.
 	operatorNamespace = "enrol-system"
 	operatorAccount   = "enrol-operator"
 	facadeAccount     = "enrol-facade"

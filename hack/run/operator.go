@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// The ServiceAccounts of config/default.
+	// The ServiceAccounts of config/core.
 	systemNamespace = "enrol-system"
 	operatorAccount = "enrol-operator"
 	facadeAccount   = "enrol-facade"

@@ -85,7 +85,7 @@ func (s *session) start(ctx context.Context, failed context.CancelCauseFunc) err
 	}{
 		{"starting an identity provider ...", s.startPeople},
 		{"starting etcd, kube-apiserver and kube-controller-manager ...", s.startControlPlane},
-		{"installing Enrol from config/default ...", s.install},
+		{"installing Enrol from config/core ...", s.install},
 		{"starting a mail server ...", s.startPost},
 		{"starting the operator ...", func(ctx context.Context) error {
 			s.mountKeys(ctx, failed)

@@ -23,14 +23,14 @@ const (
 	interval = 100 * time.Millisecond
 )
 
-// Apply applies config/default with kubectl and the kubeconfig of an admin, and returns when its CRDs are served and its
+// Apply applies config/core with kubectl and the kubeconfig of an admin, and returns when its CRDs are served and its
 // policies are enforced.
 func Apply(ctx context.Context, plane *controlplane.ControlPlane, kubeconfig string) error {
 	root, err := controlplane.Root()
 	if err != nil {
 		return err
 	}
-	manifests := filepath.Join(root, "config", "default")
+	manifests := filepath.Join(root, "config", "core")
 	if err := plane.Kubectl(ctx, kubeconfig, "apply", "--server-side", "-k", manifests); err != nil {
 		return err
 	}

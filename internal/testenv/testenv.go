@@ -30,7 +30,7 @@ import (
 )
 
 const (
-	// SystemNamespace is where config/default installs Enrol.
+	// SystemNamespace is where config/core installs Enrol.
 	SystemNamespace = "enrol-system"
 	// OperatorServiceAccount is the operator's identity there.
 	OperatorServiceAccount = "enrol-operator"
@@ -50,7 +50,7 @@ func init() {
 	utilruntime.Must(enrolv1alpha1.AddToScheme(Scheme))
 }
 
-// Environment is a control plane with config/default applied.
+// Environment is a control plane with config/core applied.
 type Environment struct {
 	*controlplane.ControlPlane
 	// People has an account for each of Options' people; nil without any.
