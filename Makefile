@@ -55,6 +55,10 @@ test: k8s bin/tools/idp bin/tools/promcheck bin/tools/helm bin/tools/kustomize c
 	@GO='$(GO)' hack/test.sh -count=1 -timeout 20m ./...
 	@GO='$(GO)' hack/test.sh -C hack/gitops -count=1 .
 
+.PHONY: install-test
+install-test: k8s build bin/tools/idp bin/tools/helm bin/tools/kustomize ## Install, use and uninstall Enrol in every way that is offered
+	ENROL_TEST_INSTALL=1 $(GO) test -count=1 -timeout 10m -v ./hack/install
+
 # What the browser tests drive.
 .PHONY: chromium
 chromium:

@@ -106,8 +106,13 @@ func (e *Environment) start(ctx context.Context, options Options) (err error) {
 	if e.ControlPlane, err = controlplane.Start(ctx, plane); err != nil {
 		return err
 	}
-	if err := e.install(ctx, options); err != nil {
+	if err := e.writeAdminKubeconfig(); err != nil {
 		return err
+	}
+	if !options.Bare {
+		if err := installation.Apply(ctx, e.ControlPlane, e.AdminKubeconfigFile()); err != nil {
+			return err
+		}
 	}
 	return e.awaitPeople(ctx)
 }
@@ -169,18 +174,12 @@ func runWith(
 	return code, stop()
 }
 
-func (e *Environment) install(ctx context.Context, options Options) error {
+func (e *Environment) writeAdminKubeconfig() error {
 	admin, err := e.AdminKubeconfig()
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(e.AdminKubeconfigFile(), admin, 0o600); err != nil {
-		return err
-	}
-	if options.Bare {
-		return nil
-	}
-	return installation.Apply(ctx, e.ControlPlane, e.AdminKubeconfigFile())
+	return os.WriteFile(e.AdminKubeconfigFile(), admin, 0o600)
 }
 
 // Plant stores an object of Enrol as it would stand in etcd if a rule that it breaks had come later: through one more
