@@ -57,7 +57,14 @@ test: k8s bin/tools/idp bin/tools/promcheck bin/tools/helm bin/tools/kustomize c
 
 .PHONY: install-test
 install-test: k8s build bin/tools/idp bin/tools/helm bin/tools/kustomize ## Install, use and uninstall Enrol in every way that is offered
+	cd hack/deploy && $(GO) test -count=1 ./...
 	ENROL_TEST_INSTALL=1 $(GO) test -count=1 -timeout 10m -v ./hack/install
+
+.PHONY: image
+image: ## Build bin/image.tar, for amd64 and arm64, without Docker, and print its digest
+	@mkdir -p bin
+	@cd hack/deploy && $(GO) run ./image --source=../.. --output=../../bin/image.tar \
+		--version=$(VERSION) --reference=ghcr.io/enrol-dev/enrol:$(VERSION)
 
 # What the browser tests drive.
 .PHONY: chromium
@@ -122,6 +129,7 @@ lint: bin/tools/golangci-lint ## Lint, layering included
 	$(GO) tool -modfile=hack/actionlint/go.mod actionlint -shellcheck= -pyflakes=
 	cd hack/gitops && CGO_ENABLED=0 GOFLAGS=-trimpath ../../bin/tools/golangci-lint run
 	cd hack/promql && ../../bin/tools/golangci-lint run
+	cd hack/deploy && ../../bin/tools/golangci-lint run
 
 .PHONY: fmt
 fmt: bin/tools/golangci-lint ## Format
