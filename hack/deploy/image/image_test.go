@@ -22,7 +22,7 @@ const project = "../../.."
 func elsewhere(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	for _, name := range []string{"api", "cmd", "controllers", "internal"} {
+	for _, name := range []string{"api", "cmd", "config", "controllers", "internal"} {
 		if err := os.CopyFS(filepath.Join(folder, name), os.DirFS(filepath.Join(project, name))); err != nil {
 			t.Fatal(err)
 		}
