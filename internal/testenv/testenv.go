@@ -106,13 +106,8 @@ func (e *Environment) start(ctx context.Context, options Options) (err error) {
 	if e.ControlPlane, err = controlplane.Start(ctx, plane); err != nil {
 		return err
 	}
-	if err := e.writeAdminKubeconfig(); err != nil {
+	if err := e.install(ctx, options); err != nil {
 		return err
-	}
-	if !options.Bare {
-		if err := installation.Apply(ctx, e.ControlPlane, e.AdminKubeconfigFile()); err != nil {
-			return err
-		}
 	}
 	return e.awaitPeople(ctx)
 }
@@ -174,12 +169,18 @@ func runWith(
 	return code, stop()
 }
 
-func (e *Environment) writeAdminKubeconfig() error {
+func (e *Environment) install(ctx context.Context, options Options) error {
 	admin, err := e.AdminKubeconfig()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(e.AdminKubeconfigFile(), admin, 0o600)
+	if err := os.WriteFile(e.AdminKubeconfigFile(), admin, 0o600); err != nil {
+		return err
+	}
+	if options.Bare {
+		return nil
+	}
+	return installation.Apply(ctx, e.ControlPlane, e.AdminKubeconfigFile())
 }
 
 // Plant stores an object of Enrol as it would stand in etcd if a rule that it breaks had come later: through one more
