@@ -58,7 +58,7 @@ test: k8s bin/tools/idp bin/tools/promcheck bin/tools/helm bin/tools/kustomize c
 .PHONY: install-test
 install-test: k8s build bin/tools/idp bin/tools/helm bin/tools/kustomize ## Install, use and uninstall Enrol in every way that is offered
 	cd hack/deploy && $(GO) test -count=1 ./...
-	ENROL_TEST_INSTALL=1 $(GO) test -count=1 -timeout 10m -v ./hack/install
+	ENROL_TEST_INSTALL=1 $(GO) test -count=1 -timeout 10m -v -run '^TestInstall$$' ./hack/install
 
 .PHONY: image
 image: ## Build bin/image.tar, for amd64 and arm64, without Docker, and print its digest
@@ -219,11 +219,13 @@ bin/tools/kustomize: hack/deploy/go.mod
 	@touch $@
 
 # Without a cluster to ask, Helm takes the version that the linker was given for the cluster's.
+HELM_FLAGS = -s -w -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=$(word 1,$(K8S_NUMBERS))\
+	-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=$(word 2,$(K8S_NUMBERS))
+
 bin/tools/helm: hack/deploy/go.mod
 	@echo "building helm (1 to 2 minutes the first time) ..."
-	@cd hack/deploy && CGO_ENABLED=0 $(GO) build -trimpath -o '$(abspath $@)' -ldflags='-s -w \
-		-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=$(word 1,$(K8S_NUMBERS)) \
-		-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=$(word 2,$(K8S_NUMBERS))' helm.sh/helm/v3/cmd/helm
+	@cd hack/deploy && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(strip $(HELM_FLAGS))' -o '$(abspath $@)' \
+		helm.sh/helm/v3/cmd/helm
 	@touch $@
 
 # Whether it is up to date is for the go command to say.

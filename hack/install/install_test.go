@@ -140,6 +140,10 @@ func chart(t *testing.T, c *cluster) {
 	o.invites(t)
 	o.mailed(t)
 	p.accepts(t, o)
+	// The API server knows every field that any value leads to.
+	all := template(t, namespace, "--values", path(t, "hack", "install", "testdata", "everything.yaml"))
+	c.kubectl(t, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict",
+		"--filename", file(t, "everything.yaml", string(all)))
 	// An upgrade changes nothing that runs.
 	c.helm(t, "upgrade", "enrol", path(t, "dist", "chart"), "--namespace", namespace, "--reuse-values")
 

@@ -2,6 +2,7 @@ package install_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/enrol-dev/enrol/internal/controlplane"
@@ -187,4 +189,69 @@ func compareKeys(t *testing.T, at string, schema, values map[string]any) {
 			compareKeys(t, at+key+".", property.(map[string]any), inner)
 		}
 	}
+}
+
+// Each value does something, and everything is described in values.yaml: without any one of them, other objects come.
+func TestValuesCount(t *testing.T) {
+	t.Parallel()
+	everything := read(t, filepath.Join("..", "..", "hack", "install", "testdata", "everything.yaml"))
+	whole := string(render(t, everything))
+	for _, key := range leaves("", read(t, "values.yaml")) {
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			values := runtime.DeepCopyJSON(everything)
+			switch key {
+			case "facade.enabled", "networkPolicy.enabled":
+				set(t, values, key, false)
+			case "image.tag":
+				t.Skip("the digest takes its place")
+			case "mail.smtp.secretName":
+				// The authority comes with it.
+				set(t, values, "mail.smtp.ownAuthority", false)
+				if string(render(t, values)) == whole {
+					t.Error("mail.smtp.ownAuthority does nothing")
+				}
+				unstructured.RemoveNestedField(values, strings.Split(key, ".")...)
+			case "mail.from", "mail.smtp.address", "publicURL":
+				t.Skip("others need it, as TestValuesAreChecked says")
+			default:
+				if _, given, _ := unstructured.NestedFieldNoCopy(values, strings.Split(key, ".")...); !given {
+					t.Fatal("everything.yaml lacks it")
+				}
+				unstructured.RemoveNestedField(values, strings.Split(key, ".")...)
+			}
+			if string(render(t, values)) == whole {
+				t.Errorf("%s does nothing", key)
+			}
+		})
+	}
+}
+
+func set(t *testing.T, values map[string]any, key string, value any) {
+	t.Helper()
+	if err := unstructured.SetNestedField(values, value, strings.Split(key, ".")...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func render(t *testing.T, values map[string]any) []byte {
+	t.Helper()
+	content, err := json.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return template(t, "enrol-system", "--values", file(t, "values.json", string(content)))
+}
+
+// leaves are the keys of values, with dots between them. What is empty by default is one.
+func leaves(at string, values map[string]any) []string {
+	var all []string
+	for key, value := range values {
+		if inner, ok := value.(map[string]any); ok && len(inner) > 0 && key != "resources" {
+			all = append(all, leaves(at+key+".", inner)...)
+		} else {
+			all = append(all, at+key)
+		}
+	}
+	return all
 }
