@@ -246,6 +246,7 @@ func TestCheck(t *testing.T) {
 	golden(t, "Fine", as(t, admin).run("check", "check"))
 	golden(t, "YAML", as(t, admin).run("check", "check", "-o", "yaml"))
 	golden(t, "Name", as(t, admin).run("check", "check", "-o", "name"))
+	golden(t, "Elsewhere", as(t, admin).run("check", "--organisations=false", "--system-namespace=elsewhere"))
 
 	o.member("lost", enrolv1alpha1.MemberSpec{Email: "lost@example.com", Roles: []enrolv1alpha1.RoleName{"sailor"}})
 	o.ready("lost", enrolv1alpha1.ReasonUnknownRole)
@@ -261,6 +262,52 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "Waited", <-waiting)
+}
+
+// A policy that refuses nothing is a fault, which a script is told of; what somebody may not look at is none. It runs before
+// those that run side by side, as whom the policies bind.
+func TestCheckPolicies(t *testing.T) {
+	newOrganisation(t, "bound").lease(time.Now())
+	act := func(action string) {
+		t.Helper()
+		change := fmt.Sprintf(`{"spec":{"validationActions":[%q]}}`, action)
+		_, err := environment.Kubectl("patch", "validatingadmissionpolicybinding", "enrol-grant-roles", "--type=merge", "--patch="+change)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer func() {
+		act("Deny")
+		if got := as(t, admin).run("check", "bound"); got.code != kubectl.ExitFine {
+			t.Errorf("the policies are not as they were: %s%s", got.out, got.problems)
+		}
+	}()
+	act("Audit")
+	golden(t, "Fault", as(t, admin).run("check", "bound"))
+	golden(t, "Wide", as(t, admin).run("check", "--organisations=false", "-o", "wide"))
+	golden(t, "JSON", as(t, admin).run("check", "--organisations=false", "-o", "json"))
+
+	const half = "half@example.com"
+	for _, args := range [][]string{
+		{
+			"create", "clusterrole", "half", "--verb=get",
+			"--resource=validatingadmissionpolicies,validatingadmissionpolicybindings,customresourcedefinitions",
+		},
+		{"create", "clusterrolebinding", "half", "--clusterrole=half", "--user=" + half},
+	} {
+		if _, err := environment.Kubectl(args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got answer
+	testenv.Eventually(t, func() error {
+		if got = as(t, half).run("check", "--organisations=false"); strings.Contains(got.out, "customresourcedefinitions") ||
+			strings.Contains(got.out, "validatingadmissionpolic") {
+			return fmt.Errorf("the rights are not known yet: %s", got.out)
+		}
+		return nil
+	})
+	golden(t, "HalfHidden", got)
 }
 
 // lease is what an operator that acts would hold.

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/enrol-dev/enrol/internal/kubectl/terminal"
 )
 
 type checkCommand struct {
@@ -26,9 +28,10 @@ func newCheck(p *plugin) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [ORGANISATION...]",
 		Short: "Check that Enrol is installed and works, and that everything is Ready",
-		Long: "Check that Enrol is installed and works, and that everything is Ready: the version of Kubernetes, CRDs, admission " +
-			"policies, the operator that acts, the Deployments and their versions; then the Organisations, Members and Invitations " +
-			"of the organisations named, or of all. What you may not look at is shown as '?' and decides nothing.\n\n" +
+		Long: "Check that Enrol is installed and works, and that everything is Ready: that the API server, CRDs and admission " +
+			"policies are as this version needs them, the operator that acts, the Deployments and their versions; then the " +
+			"Organisations, Members and Invitations of the organisations named, or of all. What you may not look at is shown as " +
+			"'?' and decides nothing.\n\n" +
 			"Exit codes: 0, all is as it should be; 1, it could not be asked; 2, something is not as it should be; " +
 			"3, with --wait, something still is not after --timeout.",
 		Example:           "  kubectl enrol check\n  kubectl enrol check acme --wait --timeout=2m",
@@ -161,9 +164,15 @@ func (c *checkCommand) show(e *examination) error {
 	if !c.output.forPeople() {
 		return c.output.report(c.streams.Out, e)
 	}
-	table := columns("Check", "Result", "Message")
+	table := columns("Check", "Result", "Message", "+Why")
 	for _, f := range e.Findings {
-		table.row(f.What, string(f.Outcome), f.Message)
+		message := f.Message
+		if f.Do != "" {
+			// What to do is never what a long message leaves no room for.
+			end := "; " + f.Do
+			message = terminal.Short(message, longest-len(end)) + end
+		}
+		table.row(f.What, string(f.Outcome), message, f.Why)
 	}
 	return c.output.table(c.streams.Out, table)
 }

@@ -7,17 +7,14 @@ import (
 	"strings"
 	"time"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/preflight"
 )
 
 // Outcomes of a check.
@@ -39,32 +36,22 @@ type finding struct {
 	What    string  `json:"what"`
 	Outcome outcome `json:"outcome"`
 	Message string  `json:"message,omitempty"`
+	// Why it matters, and what to do about it: sentences for people, where there is more to say than the message.
+	Why string `json:"why,omitempty"`
+	Do  string `json:"do,omitempty"`
 }
 
 const (
-	// oldestServer is where policies and selectable fields are on by default.
-	oldestServer = "1.31.0"
 	// operatorName is the Deployment's, and the Lease's of the operator that acts.
 	operatorName = "enrol-operator"
 	facadeName   = "enrol-facade"
 )
 
-// kinds are the CRDs.
-var kinds = []string{"organisations.enrol.dev", "members.enrol.dev", "invitations.enrol.dev"}
-
-// policies are the admission policies, each with a binding of its name.
-var policies = []string{
-	"enrol-grant-roles", "enrol-grant-groups", "enrol-home-namespaces", "enrol-inviters", "enrol-namespace-labels",
-	"enrol-self-rbac", "enrol-self-kinds", "enrol-self-secrets", "enrol-self-namespaces",
-}
-
 // installation checks what is installed, in the order of what needs what. It only reads.
 func installation(ctx context.Context, s *session, namespace, ownVersion string) ([]finding, error) {
 	var findings []finding
 	for _, check := range []func() ([]finding, error){
-		func() ([]finding, error) { return s.checkServer() },
-		func() ([]finding, error) { return s.checkKinds(ctx) },
-		func() ([]finding, error) { return s.checkPolicies(ctx) },
+		func() ([]finding, error) { return s.checkCluster(ctx, namespace) },
 		func() ([]finding, error) { return s.checkLease(ctx, namespace) },
 		func() ([]finding, error) { return s.checkDeployments(ctx, namespace, ownVersion) },
 	} {
@@ -77,7 +64,21 @@ func installation(ctx context.Context, s *session, namespace, ownVersion string)
 	return findings, nil
 }
 
-func (s *session) checkServer() ([]finding, error) {
+// whatCluster is what the operator, too, looks at before it does anything.
+const whatCluster = "cluster"
+
+// checkCluster looks at API server, CRDs and policies, and for another installation, as the operator does.
+func (s *session) checkCluster(ctx context.Context, namespace string) ([]finding, error) {
+	found, err := preflight.Check(ctx, s.config, namespace)
+	if apierrors.IsForbidden(err) {
+		return []finding{{What: whatCluster, Outcome: hidden, Message: missing("get", err)}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(found) > 0 {
+		return judgeCluster(found), nil
+	}
 	d, err := discovery.NewDiscoveryClientForConfig(s.config)
 	if err != nil {
 		return nil, err
@@ -86,13 +87,23 @@ func (s *session) checkServer() ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := finding{What: "Kubernetes", Outcome: fine, Message: info.GitVersion}
-	if v, err := version.ParseGeneric(info.GitVersion); err != nil {
-		f.Outcome, f.Message = odd, "cannot make sense of version "+info.GitVersion
-	} else if v.LessThan(version.MustParseGeneric(oldestServer)) {
-		f.Outcome, f.Message = broken, info.GitVersion+", but Enrol needs "+oldestServer
+	message := fmt.Sprintf("API server %s, CRDs and policies are as this version needs them", info.GitVersion)
+	return []finding{{What: whatCluster, Outcome: fine, Message: message}}, nil
+}
+
+// judgeCluster calls broken whatever keeps the operator from giving somebody something.
+func judgeCluster(found []preflight.Finding) []finding {
+	findings := make([]finding, 0, len(found))
+	for _, f := range found {
+		result := broken
+		if f.Severity == preflight.Warning {
+			result = odd
+		}
+		findings = append(findings, finding{
+			What: whatCluster, Outcome: result, Message: f.Reason + ": " + f.What, Why: f.Why, Do: f.Do,
+		})
 	}
-	return []finding{f}, nil
+	return findings
 }
 
 // look reads one object. What the caller may not read, or is not there, is a finding.
@@ -105,99 +116,6 @@ func (s *session) look(ctx context.Context, what string, key client.ObjectKey, o
 		return &finding{What: what, Outcome: broken, Message: "not there"}, nil
 	}
 	return nil, err
-}
-
-func (s *session) checkKinds(ctx context.Context) ([]finding, error) {
-	var findings []finding
-	for _, name := range kinds {
-		crd := &apiextensionsv1.CustomResourceDefinition{}
-		f, err := s.look(ctx, "CustomResourceDefinition "+name, client.ObjectKey{Name: name}, crd)
-		if err != nil {
-			return nil, err
-		}
-		if f == nil {
-			f = &finding{What: "CustomResourceDefinition " + name}
-			f.Outcome, f.Message = judgeKind(crd)
-		}
-		findings = append(findings, *f)
-	}
-	return findings, nil
-}
-
-// judgeKind wants the version that this program speaks to be served, and no other one to be there.
-func judgeKind(crd *apiextensionsv1.CustomResourceDefinition) (outcome, string) {
-	wanted := enrolv1alpha1.SchemeGroupVersion.Version
-	served := false
-	var others []string
-	for _, v := range crd.Spec.Versions {
-		if v.Name == wanted {
-			served = v.Served
-		} else if v.Served {
-			others = append(others, v.Name)
-		}
-	}
-	established := false
-	for _, c := range crd.Status.Conditions {
-		if c.Type == apiextensionsv1.Established {
-			established = c.Status == apiextensionsv1.ConditionTrue
-		}
-	}
-	switch {
-	case !served:
-		return broken, "does not serve " + wanted
-	case !established:
-		return broken, "not established"
-	case len(others) > 0:
-		return odd, fmt.Sprintf("serves %s besides %s: is this plugin of the same release?", strings.Join(others, ", "), wanted)
-	}
-	return fine, wanted
-}
-
-func (s *session) checkPolicies(ctx context.Context) ([]finding, error) {
-	var findings []finding
-	for _, name := range policies {
-		what := "policy " + name
-		policy := &admissionregistrationv1.ValidatingAdmissionPolicy{}
-		f, err := s.look(ctx, what, client.ObjectKey{Name: name}, policy)
-		if err != nil {
-			return nil, err
-		}
-		binding := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}
-		if f == nil {
-			if f, err = s.look(ctx, what+", binding", client.ObjectKey{Name: name}, binding); err != nil {
-				return nil, err
-			}
-		}
-		if f == nil {
-			f = &finding{What: what}
-			f.Outcome, f.Message = judgePolicy(policy, binding)
-		}
-		findings = append(findings, *f)
-	}
-	return findings, nil
-}
-
-// judgePolicy wants a policy that refuses, and whose expressions the API server can make sense of.
-func judgePolicy(
-	policy *admissionregistrationv1.ValidatingAdmissionPolicy, binding *admissionregistrationv1.ValidatingAdmissionPolicyBinding,
-) (outcome, string) {
-	denies := false
-	for _, action := range binding.Spec.ValidationActions {
-		denies = denies || action == admissionregistrationv1.Deny
-	}
-	switch {
-	case binding.Spec.PolicyName != policy.Name:
-		return broken, "its binding is for " + binding.Spec.PolicyName
-	case !denies:
-		return broken, "its binding does not refuse anything"
-	case policy.Spec.FailurePolicy != nil && *policy.Spec.FailurePolicy != admissionregistrationv1.Fail:
-		return broken, "lets pass what it cannot judge"
-	case binding.Spec.MatchResources != nil:
-		return odd, "its binding holds for some objects only"
-	case policy.Status.TypeChecking != nil && len(policy.Status.TypeChecking.ExpressionWarnings) > 0:
-		return odd, policy.Status.TypeChecking.ExpressionWarnings[0].Warning
-	}
-	return fine, ""
 }
 
 // checkLease tells whether an operator acts now.

@@ -1,15 +1,19 @@
 package kubectl
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 	"time"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/enrol-dev/enrol/internal/preflight"
 )
 
 // judged is a row about an object that a change is made to.
@@ -30,62 +34,35 @@ func judge[T any](t *testing.T, rows map[string]judged[T], fresh func() T, decid
 	}
 }
 
-func TestJudgeKind(t *testing.T) {
+func TestJudgeCluster(t *testing.T) {
 	t.Parallel()
-	type crd = *apiextensionsv1.CustomResourceDefinition
-	judge(t, map[string]judged[crd]{
-		"Fine":           {"The version is served", func(crd) {}, fine},
-		"Older":          {"An older installation does not know the version", func(c crd) { c.Spec.Versions[0].Name = "v1alpha0" }, broken},
-		"NotServed":      {"A version may be kept and not served", func(c crd) { c.Spec.Versions[0].Served = false }, broken},
-		"NotEstablished": {"Another CRD may have the name", func(c crd) { c.Status.Conditions = nil }, broken},
-		"Newer": {"A newer installation may still serve it", func(c crd) {
-			c.Spec.Versions = append(c.Spec.Versions, apiextensionsv1.CustomResourceDefinitionVersion{Name: "v1beta1", Served: true})
-		}, odd},
-	}, func() crd {
-		return &apiextensionsv1.CustomResourceDefinition{
-			Spec: apiextensionsv1.CustomResourceDefinitionSpec{
-				Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{Name: "v1alpha1", Served: true}},
-			},
-			Status: apiextensionsv1.CustomResourceDefinitionStatus{Conditions: []apiextensionsv1.CustomResourceDefinitionCondition{
-				{Type: apiextensionsv1.Established, Status: apiextensionsv1.ConditionTrue},
-			}},
+	cases := map[string]struct {
+		reason   string
+		severity preflight.Severity
+		want     outcome
+	}{
+		"Stop":    {"The operator does nothing", preflight.Stop, broken},
+		"Hold":    {"The operator gives nobody anything new", preflight.Hold, broken},
+		"Warning": {"The operator does all that it does otherwise", preflight.Warning, odd},
+	}
+	for name, tc := range cases {
+		got := judgeCluster([]preflight.Finding{{Severity: tc.severity, Reason: "R", What: "what", Why: "why", Do: "do"}})
+		want := []finding{{What: "cluster", Outcome: tc.want, Message: "R: what", Why: "why", Do: "do"}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s (-want +got):\n%s", name, tc.reason, diff)
 		}
-	}, judgeKind)
+	}
 }
 
-func TestJudgePolicy(t *testing.T) {
+// What to do is shown however much there is to say.
+func TestShowKeepsWhatToDo(t *testing.T) {
 	t.Parallel()
-	type pair struct {
-		policy  admissionregistrationv1.ValidatingAdmissionPolicy
-		binding admissionregistrationv1.ValidatingAdmissionPolicyBinding
+	var out bytes.Buffer
+	c := &checkCommand{plugin: &plugin{streams: genericiooptions.IOStreams{Out: &out}}}
+	err := c.show(&examination{Findings: []finding{{What: "cluster", Outcome: broken, Message: strings.Repeat("long ", longest), Do: "do this"}}})
+	if err != nil || !strings.HasSuffix(out.String(), "…; do this\n") {
+		t.Errorf("%v: what to do is missing:\n%s", err, out.String())
 	}
-	judge(t, map[string]judged[*pair]{
-		"Fine":    {"It refuses", func(*pair) {}, fine},
-		"Another": {"A binding for another policy makes it idle", func(p *pair) { p.binding.Spec.PolicyName = "other" }, broken},
-		"AuditOnly": {"What is only noted is not refused", func(p *pair) {
-			p.binding.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Audit}
-		}, broken},
-		"Ignore": {"What cannot be judged must not pass", func(p *pair) {
-			p.policy.Spec.FailurePolicy = new(admissionregistrationv1.Ignore)
-		}, broken},
-		"Narrowed": {"A binding may hold for some objects only", func(p *pair) {
-			p.binding.Spec.MatchResources = &admissionregistrationv1.MatchResources{}
-		}, odd},
-		"Warned": {"The API server does not understand an expression", func(p *pair) {
-			p.policy.Status.TypeChecking = &admissionregistrationv1.TypeChecking{
-				ExpressionWarnings: []admissionregistrationv1.ExpressionWarning{{Warning: "undefined field"}},
-			}
-		}, odd},
-	}, func() *pair {
-		return &pair{
-			policy: admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "p"}},
-			binding: admissionregistrationv1.ValidatingAdmissionPolicyBinding{
-				Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
-					PolicyName: "p", ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
-				},
-			},
-		}
-	}, func(p *pair) (outcome, string) { return judgePolicy(&p.policy, &p.binding) })
 }
 
 func TestJudgeLease(t *testing.T) {

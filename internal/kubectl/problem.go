@@ -66,7 +66,7 @@ func explain(err error) string {
 // missing says which right a refusal was for.
 func missing(verb string, err error) string {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
-	if !ok || status.ErrStatus.Details == nil {
+	if !ok || status.ErrStatus.Details == nil || status.ErrStatus.Details.Kind == "" {
 		return err.Error()
 	}
 	resource := schema.GroupResource{Group: status.ErrStatus.Details.Group, Resource: status.ErrStatus.Details.Kind}
