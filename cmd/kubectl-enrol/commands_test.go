@@ -310,6 +310,23 @@ func TestCheckPolicies(t *testing.T) {
 	golden(t, "HalfHidden", got)
 }
 
+// Where nothing is installed yet, check says what is missing, and can wait for it.
+func TestCheckNothingInstalled(t *testing.T) {
+	t.Parallel()
+	bare, err := testenv.StartWith(t.Context(), testenv.Options{Bare: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := bare.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	boss := &person{T: t, kubeconfig: bare.AdminKubeconfigFile()}
+	golden(t, "All", boss.run("check"))
+	golden(t, "Named", boss.run("check", "acme", "--wait", "--timeout=2s"))
+}
+
 // lease is what an operator that acts would hold.
 func (o *organisation) lease(renewed time.Time) {
 	o.Helper()

@@ -130,6 +130,8 @@ func (c *checkCommand) examine(ctx context.Context, s *session, names []string) 
 	case err == nil:
 	case len(names) == 0 && apierrors.IsForbidden(err):
 		e.Findings = append(e.Findings, finding{What: "organisations", Outcome: hidden, Message: missing("list", err)})
+	case isNotInstalled(err) && !e.isFine():
+		// That is among the faults, with what to do about it, and may be waited for.
 	case apierrors.IsNotFound(err) && c.wait && len(names) > 0:
 		e.Findings = append(e.Findings, finding{What: "organisations", Outcome: broken, Message: err.Error()})
 	default:

@@ -54,13 +54,18 @@ func explain(err error) string {
 	if _, ok := errors.AsType[*url.Error](err); ok {
 		return "the API server cannot be reached: " + err.Error()
 	}
-	if meta.IsNoMatchError(err) || discovery.IsGroupDiscoveryFailedError(err) {
+	if isNotInstalled(err) {
 		return "Enrol is not installed in this cluster: " + err.Error()
 	}
 	if apierrors.IsUnauthorized(err) {
 		return "the API server does not know you: sign in anew, or check the kubeconfig: " + err.Error()
 	}
 	return err.Error()
+}
+
+// isNotInstalled tells whether the API server does not know the kind that it was asked for.
+func isNotInstalled(err error) bool {
+	return meta.IsNoMatchError(err) || discovery.IsGroupDiscoveryFailedError(err)
 }
 
 // missing says which right a refusal was for.
