@@ -68,11 +68,7 @@ func (b *bare) kubectl(args ...string) {
 func (b *bare) apply(folders ...string) {
 	b.t.Helper()
 	for _, folder := range folders {
-		flag := "-k"
-		if strings.HasSuffix(folder, ".yaml") {
-			flag = "-f"
-		}
-		b.kubectl("apply", "--server-side", "--force-conflicts", flag, manifests(b.t, folder))
+		b.kubectl("apply", "--server-side", "--force-conflicts", "-k", manifests(b.t, folder))
 	}
 }
 
@@ -268,7 +264,7 @@ func TestPieceByPiece(t *testing.T) {
 	t.Parallel()
 	b := newBare(t)
 	b.finds(testenv.SystemNamespace, preflight.PoliciesMissing, preflight.CRDsMissing)
-	b.apply("default/namespace.yaml", "rbac")
+	b.apply("namespace", "rbac")
 	operator := b.start(testenv.SystemNamespace)
 	b.probe("/healthz", http.StatusOK)
 	b.probe("/readyz", http.StatusInternalServerError)
@@ -319,7 +315,7 @@ func TestNoPolicies(t *testing.T) {
 	t.Parallel()
 	b := newBare(t, "--runtime-config=admissionregistration.k8s.io/v1=false",
 		"--disable-admission-plugins=ValidatingAdmissionPolicy,MutatingAdmissionPolicy,ValidatingAdmissionWebhook,MutatingAdmissionWebhook")
-	b.apply("default/namespace.yaml", "rbac", "crd")
+	b.apply("namespace", "rbac", "crd")
 	b.finds(testenv.SystemNamespace, preflight.PoliciesUnsupported)
 	b.organisation("acme")
 	operator := b.start(testenv.SystemNamespace)

@@ -456,7 +456,7 @@ func (w *watched) testValues(t *testing.T) {
 		{false, "enrol_drift_corrected_total", []string{"cause", "changed"}, 1, 1},
 		{false, "enrol_drift_corrected_total", []string{"cause", "foreign"}, 1, 1},
 		{false, "enrol_object_conditions", []string{"kind", "Organisation", "condition", "Stalled", "reason", "SlugTaken"}, 1, 1},
-		{false, "enrol_mails_total", []string{"outcome", "HandedOver"}, 1, 1},
+		{false, "enrol_mails_total", []string{"outcome", "HandedOver"}, 1, 100},
 		{false, "enrol_mails_total", []string{"outcome", "Refused"}, 1, 1},
 		{false, "enrol_mails_total", []string{"outcome", "Unusable"}, 0, 0},
 		{true, "enrol_build_info", []string{"component", "facade", "version", "dev"}, 1, 1},

@@ -72,7 +72,7 @@ func (g *guard) Identify(r *http.Request, accepted dialect.Credentials) (context
 	if !g.Domain.Store.Synced() {
 		return ctx, nil, fault.New(fault.Unavailable, "the caches are not filled yet")
 	}
-	caller, seen, err := g.Reviewer.Caller(ctx, token)
+	caller, err := g.Reviewer.Caller(ctx, token)
 	if errors.Is(err, identity.ErrRefused) {
 		return ctx, nil, fault.Wrap(fault.Unauthenticated, err)
 	}
@@ -83,10 +83,9 @@ func (g *guard) Identify(r *http.Request, accepted dialect.Credentials) (context
 		metrics.LimitedByCaller.Inc()
 		return ctx, nil, tooMany(after)
 	}
-	if !seen {
-		if err := g.Domain.Recognise(ctx, caller); err != nil {
-			g.Log.Error(err, "Recording a username failed", "requestID", edge.RequestID(ctx))
-		}
+	// Each time: somebody may have been made a member since the last call.
+	if err := g.Domain.Recognise(ctx, caller); err != nil {
+		g.Log.Error(err, "Recording a username failed", "requestID", edge.RequestID(ctx))
 	}
 	if record := edge.AuditOf(ctx); record != nil {
 		record.SetActor(caller.Username)

@@ -50,13 +50,13 @@ func NewReviewer(
 	}
 }
 
-// Caller is whose token it is; seen is false when the API server had to be asked. It is ErrRefused, wrapped, for a token that
-// is nobody's, and another error when the API server did not answer.
-func (r *Reviewer) Caller(ctx context.Context, token string) (caller *Caller, seen bool, err error) {
+// Caller is whose token it is. The error is ErrRefused, wrapped, for a token that is nobody's, and another one when the API server
+// did not answer.
+func (r *Reviewer) Caller(ctx context.Context, token string) (*Caller, error) {
 	key := sha256.Sum256([]byte(token))
 	if known, ok := r.callers.Get(key); ok {
 		metrics.TokenCached.Inc()
-		return known.(*Caller), true, nil
+		return known.(*Caller), nil
 	}
 	// No audiences: the token must be good for the API server itself, since writes are sent there with it.
 	review, err := r.reviews.Create(ctx, &authenticationv1.TokenReview{
@@ -64,19 +64,19 @@ func (r *Reviewer) Caller(ctx context.Context, token string) (caller *Caller, se
 	}, metav1.CreateOptions{})
 	if err != nil {
 		metrics.TokenFailed.Inc()
-		return nil, false, fmt.Errorf("asking whose token it is: %w", err)
+		return nil, fmt.Errorf("asking whose token it is: %w", err)
 	}
 	status := &review.Status
 	if !status.Authenticated || status.User.Username == "" {
 		metrics.TokenRefused.Inc()
-		return nil, false, fmt.Errorf("%w: %s", ErrRefused, status.Error)
+		return nil, fmt.Errorf("%w: %s", ErrRefused, status.Error)
 	}
 	metrics.TokenAccepted.Inc()
-	caller = newCaller(token, &status.User, r.naming)
+	caller := newCaller(token, &status.User, r.naming)
 	if age := min(maxAge, expiry(token).Sub(r.clock.Now())); age > 0 {
 		r.callers.Add(key, caller, age)
 	}
-	return caller, false, nil
+	return caller, nil
 }
 
 // expiry is when a JSON Web Token expires. It is not verified here, which the API server has done; a token of another

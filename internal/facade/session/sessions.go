@@ -95,7 +95,7 @@ func (s *Sessions) Visitor(r *http.Request) (*Visitor, error) {
 		return nil, err
 	}
 	v := p.visitor(said, s.Naming)
-	caller, _, err := s.Reviewer.Caller(r.Context(), c.idToken)
+	caller, err := s.Reviewer.Caller(r.Context(), c.idToken)
 	switch {
 	case err == nil:
 		v.Caller, v.Trusted = caller, true

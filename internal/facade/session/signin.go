@@ -249,7 +249,7 @@ func (s *Sessions) recognise(ctx context.Context, idToken string) {
 	if s.Recognise == nil {
 		return
 	}
-	caller, _, err := s.Reviewer.Caller(ctx, idToken)
+	caller, err := s.Reviewer.Caller(ctx, idToken)
 	if errors.Is(err, identity.ErrRefused) {
 		return
 	}
