@@ -149,6 +149,7 @@ func TestQoveryInvites(t *testing.T) {
 	c.say(ada, http.MethodPost, p.invitations, `{"email": "pending@example.org"}`, http.StatusConflict)
 	c.say(ada, http.MethodPost, p.invitations, `{"email": "ada@example.com", "role": "OWNER"}`, http.StatusConflict)
 	id := idIn(c, c.say(ada, http.MethodPost, p.invitations, `{"email": "jane@example.com", "role": "OWNER"}`, http.StatusCreated))
+	f.until(http.StatusOK, jane, http.MethodGet, p.invitation(id), "")
 	c.say(jane, http.MethodGet, p.invitation(id), "", http.StatusOK)
 	// A new role for whoever is invited is a new invitation.
 	c.say(ada, http.MethodDelete, p.invitation(id), "", http.StatusNoContent)
