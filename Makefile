@@ -1,4 +1,4 @@
-# Go, make and a POSIX shell are all that this needs; `make verify` needs git as well.
+# Go, make and a POSIX shell are all that this needs; `make verify` and `make test-gitops` need git as well.
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
@@ -46,7 +46,7 @@ user_is_given = $(if $(filter command line,$(origin USER)),:,\
 ##@ Develop
 
 .PHONY: build
-build: ## Build bin/operator and bin/facade
+build: ## Build bin/operator, bin/facade and bin/kubectl-enrol
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w -X main.version=$(VERSION)' -o bin/ ./cmd/...
 
 # Manifests are read by kubectl, so that the test cache does not know of them: hence -count=1.
@@ -222,7 +222,7 @@ bin/tools/kustomize: hack/deploy/go.mod
 HELM_FLAGS = -s -w -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=$(word 1,$(K8S_NUMBERS))\
 	-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=$(word 2,$(K8S_NUMBERS))
 
-bin/tools/helm: hack/deploy/go.mod
+bin/tools/helm: hack/deploy/go.mod $(K8S_MODULE)
 	@echo "building helm (1 to 2 minutes the first time) ..."
 	@cd hack/deploy && CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(strip $(HELM_FLAGS))' -o '$(abspath $@)' \
 		helm.sh/helm/v3/cmd/helm

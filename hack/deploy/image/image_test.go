@@ -115,13 +115,19 @@ func inspectFiles(t *testing.T, image v1.Image) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]bool{"operator": true, "facade": true, "etc/ssl/certs/ca-certificates.crt": true}
+	want := map[string]bool{
+		"operator": true, "facade": true, "kubectl-enrol": true,
+		"etc/group": true, "etc/passwd": true, "etc/ssl/certs/ca-certificates.crt": true,
+	}
 	extract(t, content, func(h *tar.Header, content []byte) {
 		if h.Uid != 0 || h.Gid != 0 || h.Mode&0o222 != 0 {
 			t.Errorf("%s must be root's, and nobody's to write: %+v", h.Name, h)
 		}
 		if strings.HasSuffix(h.Name, ".crt") && !x509.NewCertPool().AppendCertsFromPEM(content) {
 			t.Errorf("%s has no certificates", h.Name)
+		}
+		if !want[h.Name] {
+			t.Errorf("the image must not have %s", h.Name)
 		}
 		delete(want, h.Name)
 	})
