@@ -62,8 +62,8 @@ func writeMetrics() error {
 	var page strings.Builder
 	page.WriteString("# Metrics\n\n" + generated +
 		"Both programs serve these besides what Go, client-go and controller-runtime tell: `go_*`, `process_*`, `rest_client_*` of\n" +
-		"both, `controller_runtime_*`, `workqueue_*` and `leader_election_*` of the operator. No label of these has an address, or the\n" +
-		"name of a person or an organisation. [operations.md](../operations.md) says how to scrape them.\n")
+		"both, `controller_runtime_*`, `workqueue_*` and `leader_election_*` of the operator. No label of Enrol's own has an address,\n" +
+		"or the name of a person or an organisation. [operations.md](../operations.md) says how to scrape them.\n")
 	for _, program := range []struct {
 		name      string
 		catalogue *telemetry.Catalogue

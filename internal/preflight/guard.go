@@ -38,7 +38,8 @@ type GuardOptions struct {
 	Logger logr.Logger
 }
 
-// Guard keeps looking at a cluster and says what the operator must not do. The nil Guard allows everything.
+// Guard keeps looking at a cluster and says what the operator must not do. To those
+// who ask Hold or Subscribe, the nil Guard allows everything; the other methods need one that NewGuard made.
 type Guard struct {
 	gatherer *gatherer
 	options  GuardOptions

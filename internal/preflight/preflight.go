@@ -1,5 +1,6 @@
 // Package preflight finds out whether a cluster is fit for this version of Enrol: the API server, the admission policies,
-// the CRDs, and whether another installation has the cluster already. It only reads.
+// the CRDs, and whether another installation has the cluster already. It only reads,
+// but for a Secret that it tries to make, as a dry run, to see whether the policies are enforced.
 package preflight
 
 import (
