@@ -167,6 +167,12 @@ func TestInvitedAgain(t *testing.T) {
 	if diff := cmp.Diff(expired.Spec, f.ready(expired.Name, enrolv1alpha1.ReasonExpired).Spec); diff != "" {
 		t.Errorf("an existing membership must not change:\n%s", diff)
 	}
+
+	// Whom somebody has suspended besides is not to get in again by an Invitation.
+	spec.Username, spec.Email, spec.Suspend = enrolv1alpha1.Username(f.user("joe")), enrolv1alpha1.Email(f.user("joe")), true
+	f.member("joe", spec)
+	f.invite("joe", promise())
+	f.invitation("joe", enrolv1alpha1.ReasonAlreadyMember)
 }
 
 // TestAlreadyThere: no mail for who is a Member, none for a second Invitation; both tell why.

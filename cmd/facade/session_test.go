@@ -128,11 +128,12 @@ func TestSessionCookie(t *testing.T) {
 // although the API server is not asked anew whose token it is.
 func TestMemberSinceTheLastCall(t *testing.T) {
 	t.Parallel()
-	const person = "p6@example.com"
+	const person = "p8@example.com"
 	f := newOrganisation(t)
 	me := "/api/v1/organisations/" + f.organisation.Slug() + "/me"
 	f.send(person, http.MethodGet, me, "").want(t, http.StatusNotFound)
 	f.send(ada, http.MethodPost, "/api/v1/organisations/"+f.organisation.Slug()+"/members", `{"email": "`+person+`"}`).want(t, http.StatusOK)
+	f.until(http.StatusOK, person, http.MethodGet, me, "")
 	got := f.send(person, http.MethodGet, me, "").want(t, http.StatusOK)
 	if !strings.Contains(string(got.body), `"username":"`+person+`"`) {
 		t.Errorf("must be known by name, but got %s", got)

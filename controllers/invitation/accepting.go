@@ -34,7 +34,7 @@ func (d *decision) carryOut(w *world, s *Settings) {
 		d.wakeAt(w.now.Add(recheck))
 		return
 	}
-	if made := w.promised(); made != nil && w.membership() == nil {
+	if made := w.promised(); made != nil && w.membership() == nil && !w.ended() {
 		d.create = append(d.create, made)
 	}
 	if w.invitation.Spec.Type == enrolv1alpha1.InvitationTransferOwnership {
@@ -54,13 +54,21 @@ func (d *decision) carryOut(w *world, s *Settings) {
 func (w *world) stands(s *Settings) bool {
 	i := w.invitation
 	if !i.Spec.Owns() {
-		return w.membership() != nil
+		return w.membership() != nil || w.ended()
 	}
 	if i.Spec.Type == enrolv1alpha1.InvitationTransferOwnership {
 		inviter := s.inviter(i)
 		return w.owns(w.accepter()) && (!w.owns(inviter) || inviter == w.accepter())
 	}
 	return w.owns(w.accepter())
+}
+
+// ended tells whether the Member that the Invitation promises was made, and somebody has set an end to it that has passed: it is not
+// made again.
+func (w *world) ended() bool {
+	return slices.ContainsFunc(w.lapsed, func(m *enrolv1alpha1.Member) bool {
+		return m.Annotations[enrolv1alpha1.AnnotationInvitation] == string(w.invitation.UID)
+	})
 }
 
 func (w *world) accepter() string { return string(w.invitation.Status.AcceptedBy.Username) }

@@ -92,7 +92,7 @@ func (m *model) world() *world {
 			w.inviterMembers = append(w.inviterMembers, member)
 		}
 	}
-	w.members, w.inviterMembers = w.current(w.members), w.current(w.inviterMembers)
+	w.members = w.current(w.members)
 	if m.delivery != nil {
 		seen := *m.delivery
 		w.delivery = &seen
@@ -410,5 +410,31 @@ func TestOrganisationChanges(t *testing.T) {
 	o.Status.ObservedGeneration, o.Status.Slug = 2, ""
 	if got := reason(); got != enrolv1alpha1.ReasonOrganisationStalled {
 		t.Errorf("once it is refused: %s", got)
+	}
+}
+
+// TestEndedMeanwhile: somebody sets an end to the Member that an acceptance made, before it is recorded that it did. It is over then,
+// and no other Member is made in its place.
+func TestEndedMeanwhile(t *testing.T) {
+	settings := testSettings(t)
+	o := &enrolv1alpha1.Organisation{ObjectMeta: metav1.ObjectMeta{Name: "acme", Generation: 1}}
+	o.Status = enrolv1alpha1.OrganisationStatus{ObservedGeneration: 1, Slug: "acme", Namespace: "org-acme"}
+	i := &enrolv1alpha1.Invitation{ObjectMeta: metav1.ObjectMeta{
+		Name: "kim", Namespace: "org-acme", UID: "inv", Generation: 1, CreationTimestamp: metav1.NewTime(start),
+	}}
+	i.Spec = enrolv1alpha1.InvitationSpec{Email: "kim@example.com", SendEmail: new(false)}
+	i.Status.AcceptedBy = &enrolv1alpha1.InvitationAnswer{Username: "kim", Email: "kim@example.com", Time: metav1.NewTime(start)}
+	for by, makes := range map[string]int{"inv": 0, "another": 1} {
+		w := &world{
+			invitation: i.DeepCopy(), organisation: o, terms: access.NewTerms(o, settings.Naming), now: start.Add(time.Hour), review: &review{},
+		}
+		w.members = w.current([]*enrolv1alpha1.Member{{
+			ObjectMeta: metav1.ObjectMeta{Name: "m", Annotations: map[string]string{enrolv1alpha1.AnnotationInvitation: by}},
+			Spec:       enrolv1alpha1.MemberSpec{Username: "kim", ExpireTime: &metav1.Time{Time: start.Add(time.Minute)}},
+		}})
+		d := decide(w, settings)
+		if accepted := d.status.Outcome == enrolv1alpha1.InvitationAccepted; len(d.create) != makes || accepted == (makes > 0) {
+			t.Errorf("with an expired Member of Invitation %s: outcome %q, and makes %d Members, want %d", by, d.status.Outcome, len(d.create), makes)
+		}
 	}
 }

@@ -38,9 +38,10 @@ type world struct {
 	// members are the Members of the address and, once it is accepted, those of whoever accepted. Those that are being
 	// deleted or have expired are not among them: who has no access any more can be invited again.
 	members []*enrolv1alpha1.Member
-	// inviterMembers are the Members of whoever hands ownership over. Only there once that is accepted.
+	// inviterMembers are the Members of whoever hands ownership over, expired ones too: whose membership was to end gets none
+	// without an end by stepping down. Only there once that is accepted.
 	inviterMembers []*enrolv1alpha1.Member
-	// lapsed are the Members of either that have expired. They stay as they are, and so do their names.
+	// lapsed are the Members of the person that have expired. They stay as they are, and so do their names.
 	lapsed []*enrolv1alpha1.Member
 	// delivery is what this process knows of the mail; nil for nothing.
 	delivery *delivery
@@ -150,15 +151,15 @@ func (r *Reconciler) gatherPeople(ctx context.Context, w *world) error {
 	if i.Spec.Type != enrolv1alpha1.InvitationTransferOwnership {
 		return nil
 	}
-	inviters, err := r.membersBy(ctx, i.Namespace, indexUsername, r.settings.inviter(i))
-	w.inviterMembers = w.current(inviters)
+	w.inviterMembers, err = r.membersBy(ctx, i.Namespace, indexUsername, r.settings.inviter(i))
 	return err
 }
 
-// current are those that have not expired. The others are lapsed.
+// current are those that have not expired, and those that somebody has suspended: an end that was set does not end a suspension.
+// The others are lapsed.
 func (w *world) current(members []*enrolv1alpha1.Member) (current []*enrolv1alpha1.Member) {
 	for _, m := range members {
-		if m.Expired(w.now) {
+		if m.Expired(w.now) && !m.Spec.Suspend {
 			w.lapsed = append(w.lapsed, m)
 		} else {
 			current = append(current, m)

@@ -23,6 +23,8 @@ const (
 	// lookEvery so often while all is well, and retryEvery while it is not: somebody may be waiting.
 	lookEvery  = 10 * time.Second
 	retryEvery = time.Second
+	// probeEvery so often it is tried whether the policies are enforced: an API server may come back without them.
+	probeEvery = 5 * time.Minute
 
 	// maxNote is what the events API takes for a note, in bytes.
 	maxNote = 1024
@@ -51,8 +53,8 @@ type Guard struct {
 	failure error
 	looked  bool
 	tell    []func()
-	// enforced is true once the policies that are there were seen to be enforced. Only look touches it.
-	enforced bool
+	// enforced is when the policies that are there were last seen to be enforced; zero: not since they were. Only look touches it.
+	enforced time.Time
 }
 
 // NewGuard makes a Guard that has not looked yet.
@@ -212,12 +214,15 @@ func (g *Guard) find(ctx context.Context) ([]Finding, error) {
 	findings := judge(c)
 	if slices.ContainsFunc(findings, heldBack) {
 		// Policies that come back have to be enforced anew.
-		g.enforced = false
-	} else if !g.enforced {
-		if g.enforced, err = g.gatherer.enforced(ctx); err != nil {
+		g.enforced = time.Time{}
+	} else if time.Since(g.enforced) > probeEvery {
+		enforced, err := g.gatherer.enforced(ctx)
+		if err != nil {
 			return g.unread(err)
 		}
-		if !g.enforced {
+		g.enforced = time.Now()
+		if !enforced {
+			g.enforced = time.Time{}
 			findings = append(findings, notEnforced())
 		}
 	}

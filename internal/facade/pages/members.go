@@ -91,8 +91,8 @@ const (
 	actionRevoke = "revoke"
 	actionRemove = "remove"
 
-	// scopeSome is an invitation to some projects and not to all.
-	scopeSome = "some"
+	// scopeAll is an invitation to all projects. Whatever else the form says is one to those that it names.
+	scopeAll = "all"
 )
 
 // maxChange bounds a change: the longest wait for the operator, and what leads up to it.
@@ -133,7 +133,7 @@ func (p *Pages) refused(
 	}
 	return p.organisationPage(ctx, caller, o, state{
 		status: status, failed: text, email: r.PostForm.Get("email"), role: r.PostForm.Get("role"),
-		projects: chosenProjects(r.PostForm), people: 1, invitations: 1,
+		projects: shownProjects(r.PostForm), people: 1, invitations: 1,
 	})
 }
 
@@ -146,12 +146,20 @@ func (p *Pages) invite(ctx context.Context, caller *identity.Caller, o *domain.O
 	return doneInvited, err
 }
 
-// chosenProjects are those that the form of an invitation names; nil for all.
+// chosenProjects are those that the form of an invitation names; nil for all, which the form has to say.
 func chosenProjects(form url.Values) []string {
-	if form.Get("scope") != scopeSome {
+	if form.Get("scope") == scopeAll {
 		return nil
 	}
 	return append([]string{}, form["project"]...)
+}
+
+// shownProjects are those to show as chosen when a form is shown again; nil for all, which is where the form starts.
+func shownProjects(form url.Values) []string {
+	if form.Get("action") != actionInvite {
+		return nil
+	}
+	return chosenProjects(form)
 }
 
 func (p *Pages) resend(ctx context.Context, caller *identity.Caller, o *domain.Organisation, form url.Values) (string, error) {

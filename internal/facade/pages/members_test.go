@@ -129,7 +129,7 @@ func TestChanges(t *testing.T) {
 		location, write string
 	}{
 		"Invite": {
-			reason: "an address and a role", who: jane, form: url.Values{"action": {"invite"}, "email": {" Max@Example.com "}, "role": {"viewer"}},
+			reason: "an address and a role", who: jane, form: url.Values{"action": {"invite"}, "email": {" Max@Example.com "}, "role": {"viewer"}, "scope": {"all"}},
 			location: "/organisations/acme?done=invited", write: "POST " + invitations,
 		},
 		"Revoke": {
@@ -174,15 +174,16 @@ func TestRefusedChanges(t *testing.T) {
 		"ViewerResends":     {"no right to invitations", joe, url.Values{"action": {"resend"}, "id": {"kim"}}, 403, "update on invitations"},
 		"ViewerRevokes":     {"no right to invitations", joe, url.Values{"action": {"revoke"}, "id": {"kim"}}, 403, "delete on invitations"},
 		"ViewerRemoves":     {"no right to members", joe, url.Values{"action": {"remove"}, "id": {"jane"}}, 403, "delete on members"},
-		"AdminInvitesOwner": {"no grant on owner", jane, url.Values{"action": {"invite"}, "email": {"a@b.example"}, "role": {"owner"}}, 403, "organisationroles"},
+		"AdminInvitesOwner": {"no grant on owner", jane, url.Values{"action": {"invite"}, "email": {"a@b.example"}, "role": {"owner"}, "scope": {"all"}}, 403, "organisationroles"},
 		"AdminRevokesOwner": {"no grant on owner", jane, url.Values{"action": {"revoke"}, "id": {"late"}}, 403, "organisationroles"},
-		"NoAddress":         {"said beside what was filled in", jane, url.Values{"action": {"invite"}, "email": {"nobody"}, "role": {"admin"}}, 422, "The address must have one @."},
-		"UnknownRole":       {"a role of another organisation", jane, url.Values{"action": {"invite"}, "email": {"a@b.example"}, "role": {"boss"}}, 422, "The role is refused"},
+		"NoAddress":         {"said beside what was filled in", jane, url.Values{"action": {"invite"}, "email": {"nobody"}, "role": {"admin"}, "scope": {"all"}}, 422, "The address must have one @."},
+		"UnknownRole":       {"a role of another organisation", jane, url.Values{"action": {"invite"}, "email": {"a@b.example"}, "role": {"boss"}, "scope": {"all"}}, 422, "The role is refused"},
 		"NoProject":         {"some are to be chosen, and none is", jane, url.Values{"action": {"invite"}, "email": {"a@b.example"}, "role": {"viewer"}, "scope": {"some"}}, 422, "The choice must be between 1 and 256 projects."},
 		"UnknownProject":    {"a namespace of somebody else", jane, url.Values{"action": {"invite"}, "email": {"a@b.example"}, "role": {"viewer"}, "scope": {"some"}, "project": {"data", "kube-system"}}, 422, "The choice must be projects of the organisation."},
 		"EveryProject":      {"all has another name in the form", jane, url.Values{"action": {"invite"}, "email": {"a@b.example"}, "role": {"viewer"}, "scope": {"some"}, "project": {"*"}}, 422, "The choice must be projects of the organisation."},
-		"InvitedTwice":      {"one invitation per address", jane, url.Values{"action": {"invite"}, "email": {kim}}, 409, "an invitation for this address already"},
-		"InvitedMember":     {"a member needs none", jane, url.Values{"action": {"invite"}, "email": {joe}}, 409, "a member already"},
+		"NoScope":           {"what says nothing of projects is no word for all", jane, url.Values{"action": {"invite"}, "email": {"a@b.example"}, "role": {"viewer"}}, 422, "The choice must be between 1 and 256 projects."},
+		"InvitedTwice":      {"one invitation per address", jane, url.Values{"action": {"invite"}, "email": {kim}, "scope": {"all"}}, 409, "an invitation for this address already"},
+		"InvitedMember":     {"a member needs none", jane, url.Values{"action": {"invite"}, "email": {joe}, "scope": {"all"}}, 409, "a member already"},
 		"RevokedTwice":      {"a double click", jane, url.Values{"action": {"revoke"}, "id": {"gone"}}, 404, "not there any more"},
 		"NoAction":          {"not our form", jane, url.Values{}, 400, "cannot be read"},
 		"UnknownAction":     {"not our form", jane, url.Values{"action": {"own"}}, 400, "cannot be read"},
