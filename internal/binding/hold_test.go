@@ -1,11 +1,10 @@
 package binding
 
 import (
-	"maps"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
@@ -15,39 +14,54 @@ func TestHold(t *testing.T) {
 		reason            string
 		existing          []*rbacv1.RoleBinding
 		wanted            Wanted
-		standing, waiting map[string][]string
+		standing, waiting Wanted
 	}{
 		"Keeps": {
 			"who has it keeps it, who does not waits",
 			[]*rbacv1.RoleBinding{existing("edit", 0, "jane")}, wants("edit", "jane", "joe"),
-			map[string][]string{"edit": {"jane"}}, map[string][]string{"edit": {"joe"}},
+			wants("edit", "jane"), wants("edit", "joe"),
 		},
 		"TakesAway": {
 			"who is not to have it any more does not stand",
 			[]*rbacv1.RoleBinding{existing("edit", 0, "jane", "joe")}, wants("edit", "jane"),
-			map[string][]string{"edit": {"jane"}}, nil,
+			wants("edit", "jane"), nil,
 		},
 		"Lowers": {
 			"less than what somebody has is nothing new",
 			[]*rbacv1.RoleBinding{existing("edit", 0, "jane")}, wants("view", "jane"),
-			map[string][]string{"view": {"jane"}}, nil,
+			wants("view", "jane"), nil,
 		},
 		"Raises": {
 			"who waits for more keeps what there is",
 			[]*rbacv1.RoleBinding{existing("view", 0, "jane")}, wants("edit", "jane"),
-			map[string][]string{"view": {"jane"}}, map[string][]string{"edit": {"jane"}},
+			wants("view", "jane"), wants("edit", "jane"),
+		},
+		"Equal": {
+			"who waits for another of equal rank keeps what there is, and is not given the other",
+			[]*rbacv1.RoleBinding{existing("logs", 0, "jane")}, wants("shell", "jane"),
+			wants("logs", "jane"), wants("shell", "jane"),
+		},
+		"MoreElsewhere": {
+			"more in another namespace is no claim in this one",
+			[]*rbacv1.RoleBinding{elsewhere("admin", "jane")}, wants("view", "jane"),
+			nil, wants("view", "jane"),
+		},
+		"AwaitedElsewhere": {
+			"what is not wanted any more goes, whatever is awaited in another namespace",
+			[]*rbacv1.RoleBinding{elsewhere("view", "jane")}, wants("edit", "jane"),
+			nil, wants("edit", "jane"),
 		},
 		"Tampered": {
 			"what somebody else made of a binding gives nobody a claim",
 			[]*rbacv1.RoleBinding{with(existing("edit", 0, "eve"), func(b *rbacv1.RoleBinding) { b.RoleRef.Name = "admin" })},
-			wants("edit", "eve"), nil, map[string][]string{"edit": {"eve"}},
+			wants("edit", "eve"), nil, wants("edit", "eve"),
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			standing, waiting := Hold(acme, tc.existing, tc.wanted, testRank)
-			if diff := cmp.Diff([]map[string][]string{tc.standing, tc.waiting}, []map[string][]string{people(standing), people(waiting)}); diff != "" {
+			if diff := cmp.Diff([]Wanted{tc.standing, tc.waiting}, []Wanted{standing, waiting}, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("%s\nstanding and waiting (-want +got):\n%s", tc.reason, diff)
 			}
 			for _, writes := range Make(acme, tc.existing, standing, testRank) {
@@ -63,17 +77,7 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// people are who has which ClusterRole, in order.
-func people(w Wanted) map[string][]string {
-	var result map[string][]string
-	for place, subjects := range w {
-		if result == nil {
-			result = map[string][]string{}
-		}
-		for who := range maps.Keys(subjects) {
-			result[place.ClusterRole] = append(result[place.ClusterRole], who.Name)
-		}
-		slices.Sort(result[place.ClusterRole])
-	}
-	return result
+// elsewhere is a binding in another namespace than that of wants.
+func elsewhere(clusterRole string, names ...string) *rbacv1.RoleBinding {
+	return acme.Object(Place{"data", clusterRole}, 0, users(names...))
 }
