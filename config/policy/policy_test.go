@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	installed "github.com/enrol-dev/enrol/config/policy"
 	"github.com/enrol-dev/enrol/internal/testenv"
 )
 
@@ -56,6 +58,9 @@ func TestPolicies(t *testing.T) {
 	names := map[string]bool{}
 	for _, policy := range policies.Items {
 		names[policy.Name] = true
+		if got, want := policy.Annotations[installed.AnnotationRevision], strconv.Itoa(installed.Revision); got != want {
+			t.Errorf("%s is of revision %q, want %q", policy.Name, got, want)
+		}
 		if !denied[policy.Name] {
 			t.Errorf("%s has no binding that denies everywhere", policy.Name)
 		}
