@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -278,7 +277,7 @@ func (d *decision) openProjects(w *world, s settings) map[string]struct{} {
 	for i := range w.projects {
 		namespace := &w.projects[i]
 		switch {
-		case isProtected(namespace, s.namespace) || namespace.Name == w.organisation.HomeNamespace():
+		case access.Protected(namespace, s.namespace) || namespace.Name == w.organisation.HomeNamespace():
 			protected = append(protected, namespace.Name)
 		case namespace.DeletionTimestamp.IsZero():
 			open[namespace.Name] = struct{}{}
@@ -290,14 +289,6 @@ func (d *decision) openProjects(w *world, s settings) map[string]struct{} {
 			"these namespaces must not be projects, and nothing is bound in them: %s", strings.Join(protected, ", "))})
 	}
 	return open
-}
-
-// isProtected tells whether a namespace is never a project, whatever a label says: who is let into one of these is
-// let into the cluster, or can write memberships.
-func isProtected(namespace *corev1.Namespace, operator string) bool {
-	_, isHome := namespace.Labels[enrolv1alpha1.LabelHomeOf]
-	return isHome || strings.HasPrefix(namespace.Name, "kube-") ||
-		namespace.Name == corev1.NamespaceDefault || namespace.Name == operator
 }
 
 // severity orders the reasons of an Organisation's Stalled: what concerns more of it comes first.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/access"
 	"github.com/enrol-dev/enrol/internal/kubectl/migration"
 )
 
@@ -132,7 +132,7 @@ func (c *importCommand) world(ctx context.Context, s *session, name string) (*mi
 		return nil, err
 	}
 	for _, namespace := range namespaces {
-		if isProtected(namespace, c.systemNamespace) {
+		if access.Protected(namespace, c.systemNamespace) {
 			w.Protected[namespace.Name] = true
 		} else if of := namespace.Labels[enrolv1alpha1.LabelOrganisation]; of != name {
 			say(c.streams.ErrOut, "namespace %s is no project of %s, and Members give nothing there until it is: label it %s=%s",
@@ -167,13 +167,6 @@ func (c *importCommand) look(ctx context.Context, s *session, organisation strin
 	}
 	return collect[*corev1.Namespace](ctx, s, &corev1.NamespaceList{},
 		&client.ListOptions{Raw: &metav1.ListOptions{LabelSelector: selector}})
-}
-
-// isProtected tells of namespaces that the operator never takes for projects, whatever their labels say.
-func isProtected(namespace *corev1.Namespace, system string) bool {
-	_, isHome := namespace.Labels[enrolv1alpha1.LabelHomeOf]
-	return isHome || namespace.Name == metav1.NamespaceDefault || strings.HasPrefix(namespace.Name, "kube-") ||
-		namespace.Name == system
 }
 
 // explain says what becomes of the old RoleBindings. It all goes where messages go: what is to be applied stands alone.
