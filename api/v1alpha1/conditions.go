@@ -146,4 +146,8 @@ const (
 	ReasonManagedByGitOps = "ManagedByGitOps"
 	// ReasonNotAcceptable: the API server refuses what acceptance makes; the message says why.
 	ReasonNotAcceptable = "NotAcceptable"
+	// ReasonInvalid is of TemplatesBroken: the platform team's templates cannot be used; the message says why.
+	ReasonInvalid = "Invalid"
+	// ReasonTrackedByGit is of RetainedByGitOps: what keeps the Invitation in Git would make it anew.
+	ReasonTrackedByGit = "TrackedByGit"
 )

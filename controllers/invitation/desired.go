@@ -337,7 +337,7 @@ func (d *decision) finish(w *world, s *Settings, outcome enrolv1alpha1.Invitatio
 		return
 	}
 	if keeper := s.Tracking.KeptBy(w.invitation, invitationKind); keeper != "" {
-		d.also(w, enrolv1alpha1.ConditionRetainedByGitOps, "TrackedByGit", fmt.Sprintf(
+		d.also(w, enrolv1alpha1.ConditionRetainedByGitOps, enrolv1alpha1.ReasonTrackedByGit, fmt.Sprintf(
 			"due to be deleted, and not: it is kept by %s, which would make it anew. Remove it there", keeper))
 		return
 	}

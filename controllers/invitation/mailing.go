@@ -82,7 +82,7 @@ func (d *decision) take(w *world) {
 		meta.RemoveStatusCondition(&d.status.Conditions, enrolv1alpha1.ConditionTemplatesBroken)
 		return
 	}
-	d.also(w, enrolv1alpha1.ConditionTemplatesBroken, "Invalid", known.templates)
+	d.also(w, enrolv1alpha1.ConditionTemplatesBroken, enrolv1alpha1.ReasonInvalid, known.templates)
 }
 
 // deliveryIs tells whether what this process knows is of the attempt that the status speaks of, and not recorded yet.

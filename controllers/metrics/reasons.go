@@ -4,9 +4,6 @@ import enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 
 // reasons are all that Enrol gives.
 var reasons = map[string]struct{}{
-	// Those of conditions that only Invitations have.
-	"Invalid": {}, "TrackedByGit": {},
-
 	enrolv1alpha1.ReasonReconciled:            {},
 	enrolv1alpha1.ReasonGranted:               {},
 	enrolv1alpha1.ReasonNoProjects:            {},
@@ -49,4 +46,6 @@ var reasons = map[string]struct{}{
 	enrolv1alpha1.ReasonInviterMayNotGrant:    {},
 	enrolv1alpha1.ReasonManagedByGitOps:       {},
 	enrolv1alpha1.ReasonNotAcceptable:         {},
+	enrolv1alpha1.ReasonInvalid:               {},
+	enrolv1alpha1.ReasonTrackedByGit:          {},
 }
