@@ -5,7 +5,6 @@ package invitation
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/note"
 	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/token"
 )
@@ -25,8 +25,6 @@ import (
 const (
 	// maxWait bounds how far ahead a wake-up is set; timers of years are not to be trusted.
 	maxWait = 24 * time.Hour
-	// maxNote is what the events API takes for a note, in bytes.
-	maxNote = 1024
 	// staleRetry is how soon a pass is repeated that was overtaken by somebody else's write.
 	staleRetry = 50 * time.Millisecond
 )
@@ -106,19 +104,19 @@ func (r *Reconciler) writeStatus(ctx context.Context, w *world, d *decision) err
 
 // tell makes an event of what happened, and of what stalls the Invitation from now on.
 func (r *Reconciler) tell(w *world, d *decision) {
-	kind, reason, note := corev1.EventTypeNormal, d.noteReason, d.note
-	if note == "" {
+	kind, reason, text := corev1.EventTypeNormal, d.noteReason, d.note
+	if text == "" {
 		stalled := meta.FindStatusCondition(d.status.Conditions, enrolv1alpha1.ConditionStalled)
 		before := meta.FindStatusCondition(w.invitation.Status.Conditions, enrolv1alpha1.ConditionStalled)
 		if stalled == nil || (before != nil && before.Reason == stalled.Reason) {
 			return
 		}
-		reason, note = stalled.Reason, stalled.Message
+		reason, text = stalled.Reason, stalled.Message
 	}
 	if reason != enrolv1alpha1.ReasonAccepted && reason != enrolv1alpha1.ReasonAlreadyMember {
 		kind = corev1.EventTypeWarning
 	}
-	r.recorder.Eventf(w.invitation, nil, kind, reason, "Invite", "%s", strings.ToValidUTF8(note[:min(len(note), maxNote)], ""))
+	r.recorder.Eventf(w.invitation, nil, kind, reason, "Invite", "%s", note.Cut(text))
 }
 
 // excuse makes nothing of what the next pass sees: the Invitation is gone, or somebody else wrote in between, and then that

@@ -3,7 +3,6 @@ package invitation
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +20,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/mail"
+	"github.com/enrol-dev/enrol/internal/note"
 	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/telemetry"
 	"github.com/enrol-dev/enrol/internal/token"
@@ -249,9 +249,8 @@ func onTemplates(mgr ctrl.Manager, w *writer) handler.TypedEventHandler[*corev1.
 	recorder := mgr.GetEventRecorder("enrol.dev/invitation")
 	load := func(ctx context.Context, c *corev1.ConfigMap) {
 		if err := w.load(c); err != nil {
-			note := "not used, and the earlier templates stay in use: " + err.Error()
-			recorder.Eventf(c, nil, corev1.EventTypeWarning, "TemplatesBroken", "Load", "%s",
-				strings.ToValidUTF8(note[:min(len(note), maxNote)], ""))
+			text := "not used, and the earlier templates stay in use: " + err.Error()
+			recorder.Eventf(c, nil, corev1.EventTypeWarning, "TemplatesBroken", "Load", "%s", note.Cut(text))
 			return
 		}
 		ctrl.LoggerFrom(ctx).Info("Using templates of a ConfigMap", "name", c.Name)

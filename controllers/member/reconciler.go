@@ -17,10 +17,8 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/fresh"
+	"github.com/enrol-dev/enrol/internal/note"
 )
-
-// maxNote is what the events API takes for a note, in bytes.
-const maxNote = 1024
 
 // Reconciler writes what was settled.
 type Reconciler struct {
@@ -85,8 +83,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, fmt.Errorf("writing the status of the Member: %w", err)
 	}
 	if s.State.IsStalled() {
-		note := s.State.Message
-		r.recorder.Eventf(member, nil, corev1.EventTypeWarning, s.State.Reason, "Refuse", "%s", note[:min(len(note), maxNote)])
+		r.recorder.Eventf(member, nil, corev1.EventTypeWarning, s.State.Reason, "Refuse", "%s", note.Cut(s.State.Message))
 	}
 	r.settled(req.NamespacedName, s)
 	return ctrl.Result{}, nil

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/note"
 	"github.com/enrol-dev/enrol/internal/subject"
 )
 
@@ -27,8 +28,6 @@ const (
 	maxRevocations = 100
 	// forgetEvery so many deletions, those that are long past are forgotten.
 	forgetEvery = 1000
-	// maxNote is what the events API takes for a note, in bytes.
-	maxNote = 1024
 )
 
 // report says in events what a pass did: what was given once on the Organisation, since 10,000 events would cost more
@@ -96,8 +95,7 @@ func count(n int, thing string) string {
 
 // event records something about access that was taken away.
 func (r *Reconciler) event(about runtime.Object, format string, args ...any) {
-	note := fmt.Sprintf(format, args...)
-	r.recorder.Eventf(about, nil, corev1.EventTypeNormal, eventRevoked, actionRelease, "%s", note[:min(len(note), maxNote)])
+	r.recorder.Eventf(about, nil, corev1.EventTypeNormal, eventRevoked, actionRelease, "%s", note.Cut(fmt.Sprintf(format, args...)))
 }
 
 // deleted notes that a RoleBinding of ours was deleted by somebody else, and backOff says how long it must not be made

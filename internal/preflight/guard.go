@@ -17,6 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
+
+	"github.com/enrol-dev/enrol/internal/note"
 )
 
 const (
@@ -25,9 +27,6 @@ const (
 	retryEvery = time.Second
 	// probeEvery so often it is tried whether the policies are enforced: an API server may come back without them.
 	probeEvery = 5 * time.Minute
-
-	// maxNote is what the events API takes for a note, in bytes.
-	maxNote = 1024
 )
 
 // GuardOptions are what a platform team tells the operator at its start.
@@ -273,11 +272,10 @@ func (g *Guard) report(findings []Finding) {
 }
 
 // event makes an event of the operator's Deployment.
-func (g *Guard) event(kind, reason, note string) {
+func (g *Guard) event(kind, reason, text string) {
 	if g.recorder == nil {
 		return
 	}
 	about := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: g.options.Namespace, Name: operatorName}}
-	g.recorder.Eventf(about, nil, kind, reason, "Preflight", "%s",
-		strings.ToValidUTF8(note[:min(len(note), maxNote)], ""))
+	g.recorder.Eventf(about, nil, kind, reason, "Preflight", "%s", note.Cut(text))
 }
