@@ -242,20 +242,24 @@ func (b *bare) tells(namespace, reason string) {
 	})
 }
 
-// finds compares what is found for an installation, looked at as an admin would.
+// finds waits until that is found for an installation, looked at as an admin would.
 func (b *bare) finds(namespace string, want ...string) {
 	b.t.Helper()
-	findings, err := preflight.Check(b.t.Context(), b.Admin(), namespace)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	var got []string
-	for _, f := range findings {
-		got = append(got, f.Reason)
-	}
-	if !slices.Equal(got, want) {
-		b.t.Errorf("found %v, want %v: %+v", got, want, findings)
-	}
+	// The API server takes a moment to serve what was applied.
+	testenv.Eventually(b.t, func() error {
+		findings, err := preflight.Check(b.t.Context(), b.Admin(), namespace)
+		if err != nil {
+			return err
+		}
+		var got []string
+		for _, f := range findings {
+			got = append(got, f.Reason)
+		}
+		if !slices.Equal(got, want) {
+			return fmt.Errorf("found %v, want %v: %+v", got, want, findings)
+		}
+		return nil
+	})
 }
 
 // TestPieceByPiece: an operator that is there before CRDs and policies says what it waits for, gives nothing before they are
