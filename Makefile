@@ -58,7 +58,7 @@ test: k8s bin/tools/idp bin/tools/promcheck bin/tools/helm bin/tools/kustomize c
 .PHONY: install-test
 install-test: k8s build bin/tools/idp bin/tools/helm bin/tools/kustomize ## Install, use and uninstall Enrol in every way that is offered
 	cd hack/deploy && $(GO) test -count=1 ./...
-	ENROL_TEST_INSTALL=1 $(GO) test -count=1 -timeout 10m -v -run '^TestInstall$$' ./hack/install
+	ENROL_TEST_INSTALL=1 $(GO) test -count=1 -timeout 20m -v -run '^TestInstall$$' ./hack/install
 
 .PHONY: image
 image: ## Build bin/image.tar, for amd64 and arm64, without Docker, and print its digest

@@ -1,7 +1,6 @@
 package install_test
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -240,24 +239,16 @@ func (c *cluster) restricted(t testing.TB, namespace string) {
 	}
 }
 
-// collected waits until the garbage collector, which looks for new kinds every half minute, knows Organisations: it takes away
-// what belongs to one that is not there.
+// collected waits until the garbage collector follows Organisations, which a deletion in the foreground waits for. It looks for
+// new kinds every half minute; a kind that was away for less than that it tries again after up to a minute.
 func (c *cluster) collected(t testing.TB) {
 	t.Helper()
-	client := c.clients(t).CoreV1().ConfigMaps(metav1.NamespaceDefault)
-	_, err := client.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-		Name: "orphan", OwnerReferences: []metav1.OwnerReference{{
-			APIVersion: enrolv1alpha1.SchemeGroupVersion.String(), Kind: "Organisation", Name: "nobody", UID: "nobody",
-		}},
-	}}, metav1.CreateOptions{})
-	if err != nil {
+	canary := &enrolv1alpha1.Organisation{
+		ObjectMeta: metav1.ObjectMeta{Name: "canary"},
+		Spec:       enrolv1alpha1.OrganisationSpec{Owners: []enrolv1alpha1.Owner{{Username: ada}}},
+	}
+	if err := c.AdminClient(t).Create(t.Context(), canary); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, func() error {
-		_, err := client.Get(t.Context(), "orphan", metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return errors.Join(errors.New("the garbage collector does not know Organisations"), err)
-	})
+	c.kubectl(t, "delete", "organisation", canary.Name, "--cascade=foreground", "--timeout=3m")
 }

@@ -37,8 +37,9 @@ const (
 	// FacadeServiceAccount is the facade's.
 	FacadeServiceAccount = "enrol-facade"
 
-	// patience bounds how long Eventually waits: far more than anything needs on an idle machine.
-	patience = 60 * time.Second
+	// patience bounds how long Eventually waits: far more than anything needs on an idle machine, and than the garbage collector
+	// takes to follow a kind that was away (a minute and a half).
+	patience = 2 * time.Minute
 	interval = 25 * time.Millisecond
 )
 
