@@ -203,7 +203,10 @@ func documented(t *testing.T, kind string) map[string]map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(content), "\n## "+kind+"\n")
+	_, section, found := strings.Cut(string(content), "\n## "+kind+"\n")
+	if !found {
+		t.Fatalf("docs/states.md has no section %s", kind)
+	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	var headings []string
 	rows := map[string]map[string]string{}
