@@ -206,8 +206,10 @@ func TestStates(t *testing.T) {
 			s.organisation, s.terms = nil, nil
 			s.pass()
 		},
-		"organisation-stalled": func(s *story) { s.organisation.Status.Slug = ""; s.pass() },
-		"progressing":          func(s *story) { s.organisation.Generation++; s.pass() },
+		"organisation-stalled":  func(s *story) { s.organisation.Status.Slug = ""; s.pass() },
+		"policies-missing":      func(s *story) { s.hold = testenv.PoliciesMissing(); s.pass() },
+		"installation-outdated": func(s *story) { s.hold = testenv.InstallationOutdated(); s.pass() },
+		"progressing":           func(s *story) { s.organisation.Generation++; s.pass() },
 	}
 	states := map[string]*enrolv1alpha1.Invitation{}
 	for state, happen := range cases {

@@ -11,7 +11,6 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/controllers/member"
 	"github.com/enrol-dev/enrol/internal/condition"
-	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/subject"
 	"github.com/enrol-dev/enrol/internal/testenv"
 )
@@ -49,6 +48,7 @@ func (s *story) member() *enrolv1alpha1.Member { return &s.members[0] }
 // pass writes both statuses as the operator would.
 func (s *story) pass() {
 	d := decide(s.world, s.settings)
+	s.outcome.await(d.waiting, s.hold)
 	for i := range d.members {
 		s.settle(d, &d.members[i])
 	}
@@ -112,6 +112,16 @@ func (s *story) slugTaken() {
 	s.pass()
 }
 
+func (s *story) policiesMissing() {
+	s.hold = testenv.PoliciesMissing()
+	s.pass()
+}
+
+func (s *story) installationOutdated() {
+	s.hold = testenv.InstallationOutdated()
+	s.pass()
+}
+
 // TestOrganisationStates keeps an Organisation of every state, for those who judge it from outside.
 func TestOrganisationStates(t *testing.T) {
 	cases := map[string]func(*story){
@@ -136,21 +146,8 @@ func TestOrganisationStates(t *testing.T) {
 			s.naming.UsernamePrefix = "system:"
 			s.pass()
 		},
-		"policies-missing": func(s *story) {
-			s.hold = &preflight.Finding{
-				Reason: preflight.PoliciesMissing, What: "admission policies are missing: enrol-inviters",
-				Why: "without them, whoever may write Members could make themselves owner",
-				Do:  "apply the manifests of this version of Enrol (config/policy)",
-			}
-			s.pass()
-		},
-		"installation-outdated": func(s *story) {
-			s.hold = &preflight.Finding{
-				Reason: preflight.CRDsOutdated, What: "the CRD members.enrol.dev lacks spec.groups",
-				Why: "what it does not know is dropped without a word", Do: "apply the CRDs of this version of Enrol (config/crd)",
-			}
-			s.pass()
-		},
+		"policies-missing":      (*story).policiesMissing,
+		"installation-outdated": (*story).installationOutdated,
 		"namespace-terminating": func(s *story) { s.home.DeletionTimestamp = gone; s.pass() },
 		"progressing": func(s *story) {
 			s.failure = errors.New("making the home namespace: the API server is away")
@@ -192,13 +189,15 @@ func TestMemberStates(t *testing.T) {
 			s.organisation, s.rivals = nil, nil
 			s.pass()
 		},
-		"organisation-stalled": (*story).slugTaken,
-		"subject-refused":      func(s *story) { s.naming.UsernamePrefix = "system:"; s.pass() },
-		"unknown-role":         func(s *story) { s.member().Spec.Roles = []enrolv1alpha1.RoleName{"gardener"}; s.pass() },
-		"unknown-group":        func(s *story) { s.member().Spec.Groups = []enrolv1alpha1.GroupName{"gardeners"}; s.pass() },
-		"binding-not-ours":     (*story).bindingNotOurs,
-		"cluster-role-missing": (*story).clusterRoleMissing,
-		"bind-not-allowed":     (*story).bindNotAllowed,
+		"organisation-stalled":  (*story).slugTaken,
+		"subject-refused":       func(s *story) { s.naming.UsernamePrefix = "system:"; s.pass() },
+		"unknown-role":          func(s *story) { s.member().Spec.Roles = []enrolv1alpha1.RoleName{"gardener"}; s.pass() },
+		"unknown-group":         func(s *story) { s.member().Spec.Groups = []enrolv1alpha1.GroupName{"gardeners"}; s.pass() },
+		"binding-not-ours":      (*story).bindingNotOurs,
+		"cluster-role-missing":  (*story).clusterRoleMissing,
+		"bind-not-allowed":      (*story).bindNotAllowed,
+		"policies-missing":      (*story).policiesMissing,
+		"installation-outdated": (*story).installationOutdated,
 		"progressing": func(s *story) {
 			held := condition.InProgress(enrolv1alpha1.ReasonProgressing,
 				"somebody keeps deleting RoleBinding acme-web/enrol:acme:edit:0: it is made again after a while")

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/enrol-dev/enrol/internal/controlplane"
+	"github.com/enrol-dev/enrol/internal/preflight"
 )
 
 // updateVariable has States write the files.
@@ -68,4 +69,21 @@ func writeAll(folder string, files map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// PoliciesMissing is found where somebody deleted a policy.
+func PoliciesMissing() *preflight.Finding {
+	return &preflight.Finding{
+		Reason: preflight.PoliciesMissing, What: "admission policies are missing: enrol-inviters",
+		Why: "without them, whoever may write Members could make themselves owner",
+		Do:  "apply the manifests of this version of Enrol (config/policy)",
+	}
+}
+
+// InstallationOutdated is found where the operator is of a later version than the CRDs.
+func InstallationOutdated() *preflight.Finding {
+	return &preflight.Finding{
+		Reason: preflight.CRDsOutdated, What: "the CRD members.enrol.dev lacks spec.groups",
+		Why: "what it does not know is dropped without a word", Do: "apply the CRDs of this version of Enrol (config/crd)",
+	}
 }
