@@ -44,6 +44,11 @@ const (
 	RoleViewer       RoleName = "viewer"
 )
 
+// BuiltInRoles are the roles that every Organisation has, strongest first.
+func BuiltInRoles() []RoleName {
+	return []RoleName{RoleOwner, RoleAdmin, RoleDeveloper, RoleBillingAdmin, RoleViewer}
+}
+
 // ClusterRole is the name of the ClusterRole that a built-in role is bound to in the home namespace.
 func (r RoleName) ClusterRole() string { return "enrol:" + string(r) }
 
@@ -66,6 +71,11 @@ const (
 	KubernetesRoleView         KubernetesRole = "view"
 	KubernetesRoleNone         KubernetesRole = ""
 )
+
+// KubernetesRoles are those that give something, highest first.
+func KubernetesRoles() []KubernetesRole {
+	return []KubernetesRole{KubernetesRoleClusterAdmin, KubernetesRoleEdit, KubernetesRoleView}
+}
 
 // Rank orders Kubernetes roles: a higher one includes what a lower one allows, and none is 0.
 func (r KubernetesRole) Rank() int {

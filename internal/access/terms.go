@@ -66,9 +66,7 @@ func NewTerms(organisation *enrolv1alpha1.Organisation, naming subject.Naming) *
 		group := &organisation.Spec.Groups[i]
 		t.groups[group.Name] = group
 	}
-	for _, kubernetesRole := range []enrolv1alpha1.KubernetesRole{
-		enrolv1alpha1.KubernetesRoleClusterAdmin, enrolv1alpha1.KubernetesRoleEdit, enrolv1alpha1.KubernetesRoleView,
-	} {
+	for _, kubernetesRole := range enrolv1alpha1.KubernetesRoles() {
 		t.clusterRoles[kubernetesRole] = string(kubernetesRole)
 	}
 	for _, mapping := range organisation.Spec.KubernetesRoles {

@@ -73,8 +73,8 @@ func newInvite(p *plugin) *cobra.Command {
 	flags.StringVar(&c.folder, "output-dir", "", "write a file for Git into this folder and create nothing")
 	must(cmd.MarkFlagDirname("output-dir"))
 	for name, values := range map[string][]string{
-		"role":            {"owner", "admin", "developer", "billing-admin", "viewer"},
-		"kubernetes-role": {"cluster-admin", "edit", "view"},
+		"role":            texts(enrolv1alpha1.BuiltInRoles()),
+		"kubernetes-role": texts(enrolv1alpha1.KubernetesRoles()),
 		"type":            {string(enrolv1alpha1.InvitationJoin), string(enrolv1alpha1.InvitationTransferOwnership)},
 	} {
 		must(cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))

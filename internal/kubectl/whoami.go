@@ -249,15 +249,10 @@ func allRights() []right {
 		{"resend and revoke invitations", "update", "invitations", ""},
 		{"delete invitations", "delete", "invitations", ""},
 	}
-	for _, role := range []enrolv1alpha1.RoleName{
-		enrolv1alpha1.RoleOwner, enrolv1alpha1.RoleAdmin, enrolv1alpha1.RoleDeveloper, enrolv1alpha1.RoleBillingAdmin,
-		enrolv1alpha1.RoleViewer,
-	} {
+	for _, role := range enrolv1alpha1.BuiltInRoles() {
 		all = append(all, right{"grant role " + string(role), "grant", "organisationroles", string(role)})
 	}
-	for _, role := range []enrolv1alpha1.KubernetesRole{
-		enrolv1alpha1.KubernetesRoleClusterAdmin, enrolv1alpha1.KubernetesRoleEdit, enrolv1alpha1.KubernetesRoleView,
-	} {
+	for _, role := range enrolv1alpha1.KubernetesRoles() {
 		all = append(all, right{"grant Kubernetes role " + string(role), "grant", "kubernetesroles", string(role)})
 	}
 	return append(all, right{"grant any group", "grant", "organisationgroups", ""})

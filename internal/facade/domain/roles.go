@@ -9,7 +9,6 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/facade/fault"
-	"github.com/enrol-dev/enrol/internal/facade/store"
 )
 
 // Role is a role of an organisation.
@@ -22,8 +21,9 @@ type Role struct {
 
 // Roles are the built-in ones, strongest first, then the organisation's own.
 func (o *Organisation) Roles() []Role {
-	roles := make([]Role, 0, len(store.BuiltIn)+len(o.Spec.Roles))
-	for _, name := range store.BuiltIn {
+	builtIn := enrolv1alpha1.BuiltInRoles()
+	roles := make([]Role, 0, len(builtIn)+len(o.Spec.Roles))
+	for _, name := range builtIn {
 		roles = append(roles, o.role(name))
 	}
 	for _, own := range o.Spec.Roles {
@@ -67,8 +67,9 @@ func (o *Organisation) DefaultRole() enrolv1alpha1.RoleName { return o.terms.Def
 
 // rank orders roles, strongest first: an organisation's own comes after the built-in one that it is based on.
 func (o *Organisation) rank(name enrolv1alpha1.RoleName) int {
-	rank := 2 * slices.Index(store.BuiltIn, o.Base(name))
-	if !slices.Contains(store.BuiltIn, name) {
+	builtIn := enrolv1alpha1.BuiltInRoles()
+	rank := 2 * slices.Index(builtIn, o.Base(name))
+	if !slices.Contains(builtIn, name) {
 		rank++
 	}
 	return rank
@@ -118,7 +119,7 @@ func (d *Domain) Permissions(ctx context.Context) (*Permissions, error) {
 // NewPermissions is what the rules of the built-in roles allow.
 func NewPermissions(rules map[enrolv1alpha1.RoleName][]rbacv1.PolicyRule) *Permissions {
 	p := &Permissions{rules: rules, parts: map[string]triple{}}
-	for _, role := range store.BuiltIn {
+	for _, role := range enrolv1alpha1.BuiltInRoles() {
 		for _, rule := range rules[role] {
 			if len(rule.ResourceNames) > 0 {
 				continue

@@ -16,12 +16,6 @@ import (
 // rolesAge is how old the rules of the ClusterRoles may get: they change when Enrol is upgraded.
 const rolesAge = 30 * time.Second
 
-// BuiltIn are the built-in roles, strongest first.
-var BuiltIn = []enrolv1alpha1.RoleName{
-	enrolv1alpha1.RoleOwner, enrolv1alpha1.RoleAdmin, enrolv1alpha1.RoleDeveloper, enrolv1alpha1.RoleBillingAdmin,
-	enrolv1alpha1.RoleViewer,
-}
-
 // clusterRoles are the rules of the ClusterRoles that enforce organisation roles.
 type clusterRoles struct {
 	own   client.Reader
@@ -40,8 +34,8 @@ func (s *Store) Rules(ctx context.Context) (map[enrolv1alpha1.RoleName][]rbacv1.
 	if c.rules != nil && c.clock.Since(c.read) < rolesAge {
 		return c.rules, nil
 	}
-	rules := make(map[enrolv1alpha1.RoleName][]rbacv1.PolicyRule, len(BuiltIn))
-	for _, role := range BuiltIn {
+	rules := map[enrolv1alpha1.RoleName][]rbacv1.PolicyRule{}
+	for _, role := range enrolv1alpha1.BuiltInRoles() {
 		clusterRole := &rbacv1.ClusterRole{}
 		if err := c.own.Get(ctx, client.ObjectKey{Name: role.ClusterRole()}, clusterRole); err != nil {
 			return nil, fmt.Errorf("reading what role %s allows: %w", role, err)

@@ -159,7 +159,7 @@ func (p *planner) role(ref rbacv1.RoleRef) (enrolv1alpha1.KubernetesRole, error)
 	if ref.Kind != "ClusterRole" {
 		return "", fmt.Errorf("%s %s is none that Enrol binds: it binds ClusterRoles", ref.Kind, ref.Name)
 	}
-	for _, role := range kubernetesRoles {
+	for _, role := range enrolv1alpha1.KubernetesRoles() {
 		if p.terms.ClusterRole(role) == ref.Name {
 			return role, nil
 		}
@@ -168,10 +168,6 @@ func (p *planner) role(ref rbacv1.RoleRef) (enrolv1alpha1.KubernetesRole, error)
 		return p.options.AdminAs, nil
 	}
 	return "", fmt.Errorf("no Kubernetes role of the Organisation stands for ClusterRole %s", ref.Name)
-}
-
-var kubernetesRoles = []enrolv1alpha1.KubernetesRole{
-	enrolv1alpha1.KubernetesRoleClusterAdmin, enrolv1alpha1.KubernetesRoleEdit, enrolv1alpha1.KubernetesRoleView,
 }
 
 // subject is whom a Member can name.
@@ -206,7 +202,7 @@ func (p *planner) prefix(who subject.Subject) string {
 
 // isCovered tells whether Enrol binds as much already.
 func (p *planner) isCovered(at place, role enrolv1alpha1.KubernetesRole) bool {
-	for _, bound := range kubernetesRoles {
+	for _, bound := range enrolv1alpha1.KubernetesRoles() {
 		if slices.Contains(p.bound[at], p.terms.ClusterRole(bound)) && (bound == role || p.includes(bound, role)) {
 			return true
 		}
@@ -231,7 +227,7 @@ func (p *planner) want(g grant, namespace string) {
 // dropLower drops what somebody is to get in a namespace by a higher role as well.
 func (p *planner) dropLower() {
 	for g, namespaces := range p.wanted {
-		for _, role := range kubernetesRoles {
+		for _, role := range enrolv1alpha1.KubernetesRoles() {
 			if role == g.role || !p.includes(role, g.role) {
 				continue
 			}
