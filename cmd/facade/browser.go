@@ -13,6 +13,7 @@ import (
 	"github.com/enrol-dev/enrol/internal/facade/identity"
 	"github.com/enrol-dev/enrol/internal/facade/pages"
 	"github.com/enrol-dev/enrol/internal/facade/session"
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/settings"
 	"github.com/enrol-dev/enrol/internal/token"
 )
@@ -26,8 +27,8 @@ type browsing struct {
 
 func (b *browsing) add(flags *flag.FlagSet) {
 	flags.StringVar(&b.tokenKeys, "token-keys", "/etc/enrol/token-keys",
-		"folder where the Secret enrol-token-keys is mounted, which the operator makes: the links in mails and the cookies of "+
-			"browsers are good by these keys")
+		"folder where the Secret "+installed.KeySecret+" is mounted, which the operator makes: the links in mails and the cookies "+
+			"of browsers are good by these keys")
 	flags.StringVar(&b.signInConfig, "sign-in-config", "",
 		"YAML file with the OpenID Connect issuers that people sign in with in a browser; empty: nobody can")
 	flags.Var(&b.trustedIssuers, "trust-email-of-issuer",

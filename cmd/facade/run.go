@@ -25,6 +25,7 @@ import (
 	"github.com/enrol-dev/enrol/internal/facade/metrics"
 	"github.com/enrol-dev/enrol/internal/facade/review"
 	"github.com/enrol-dev/enrol/internal/facade/store"
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/settings"
 	"github.com/enrol-dev/enrol/internal/telemetry"
 	"github.com/enrol-dev/enrol/internal/token"
@@ -102,7 +103,7 @@ func run(ctx context.Context, args []string) error {
 	if c.describing {
 		return settings.Describe(os.Stdout, new(configuration).flags())
 	}
-	stopTracing, err := c.telemetry.StartTracing(ctx, "enrol-facade", version)
+	stopTracing, err := c.telemetry.StartTracing(ctx, installed.Facade, version)
 	if err != nil {
 		return err
 	}
@@ -117,7 +118,7 @@ func (c *configuration) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config.UserAgent = "enrol-facade/" + version
+	config.UserAgent = installed.Facade + "/" + version
 	objects, err := store.New(config, c.cluster.Naming(), clock.RealClock{})
 	if err != nil {
 		return err

@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/mailbox"
 	"github.com/enrol-dev/enrol/internal/process"
 	"github.com/enrol-dev/enrol/internal/testenv"
@@ -71,7 +72,7 @@ func newPostOffice(t *testing.T) *postOffice {
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {
 		defer close(done)
-		_ = environment.MountSecret(ctx, testenv.SystemNamespace, "enrol-token-keys", mounted)
+		_ = environment.MountSecret(ctx, testenv.SystemNamespace, installed.KeySecret, mounted)
 	}()
 	t.Cleanup(func() { stop(); <-done })
 	p.keys = token.OpenKeys(mounted, time.Now)

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/testenv"
 	"github.com/enrol-dev/enrol/internal/token"
 )
@@ -169,7 +170,7 @@ func TestKeys(t *testing.T) {
 
 	admin := environment.AdminClient(t)
 	secret := &corev1.Secret{}
-	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: testenv.SystemNamespace, Name: "enrol-token-keys"}, secret); err != nil {
+	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: testenv.SystemNamespace, Name: installed.KeySecret}, secret); err != nil {
 		t.Fatal(err)
 	}
 	secret.Data = map[string][]byte{token.Current: token.NewKey(), token.Previous: secret.Data[token.Current]}

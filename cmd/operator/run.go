@@ -19,14 +19,12 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/controllers"
 	"github.com/enrol-dev/enrol/controllers/metrics"
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/preflight"
 	"github.com/enrol-dev/enrol/internal/settings"
 	"github.com/enrol-dev/enrol/internal/telemetry"
 	"github.com/enrol-dev/enrol/internal/token"
 )
-
-// leaseName is the Lease that decides which of several operators acts.
-const leaseName = "enrol-operator"
 
 // configuration is what the flags say.
 type configuration struct {
@@ -45,13 +43,13 @@ func (c *configuration) flags() *flag.FlagSet {
 	flags := flag.NewFlagSet("operator", flag.ContinueOnError)
 	c.cluster.Add(flags)
 	c.telemetry.Add(flags)
-	flags.StringVar(&c.namespace, "namespace", "enrol-system",
+	flags.StringVar(&c.namespace, "namespace", installed.Namespace,
 		"namespace of the installation: holds the Lease, and is never a project")
 	flags.BoolVar(&c.leaderElect, "leader-elect", true, "let only one of several operators act")
 	flags.StringVar(&c.healthAddress, "health-probe-bind-address", "0",
 		"address to serve /healthz and /readyz at; 0: not at all")
 	flags.StringVar(&c.tokenKeys, "token-keys", "/etc/enrol/token-keys",
-		"folder where the Secret enrol-token-keys is mounted, which the operator makes when there is none")
+		"folder where the Secret "+installed.KeySecret+" is mounted, which the operator makes when there is none")
 	flags.BoolVar(&c.withoutPolicies, "allow-without-policies", false,
 		"give access although the admission policies that say who may grant what are not there; only where everybody who "+
 			"may write Members, Invitations and labels of Namespaces is trusted with everything")
@@ -86,7 +84,7 @@ func run(ctx context.Context, args []string) error {
 	if c.describing {
 		return settings.Describe(os.Stdout, new(configuration).flags())
 	}
-	stopTracing, err := c.telemetry.StartTracing(ctx, "enrol-operator", version)
+	stopTracing, err := c.telemetry.StartTracing(ctx, installed.Operator, version)
 	if err != nil {
 		return err
 	}
@@ -193,7 +191,7 @@ func (c *configuration) manager(guard *preflight.Guard, leaderElect bool) (ctrl.
 		Cache:                         controllers.CacheOptions(c.namespace),
 		Client:                        controllers.ClientOptions(),
 		LeaderElection:                leaderElect,
-		LeaderElectionID:              leaseName,
+		LeaderElectionID:              installed.Operator,
 		LeaderElectionNamespace:       c.namespace,
 		LeaderElectionReleaseOnCancel: true,
 		Metrics:                       c.telemetry.MetricsServer(),

@@ -11,14 +11,11 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/token"
 )
 
 const (
-	// KeySecret is the Secret with the keys that links are made with, in the operator's namespace. Both programs have it
-	// mounted; its key is current, and after a rotation previous as well.
-	KeySecret = "enrol-token-keys" //nolint:gosec // A name, and no secret.
-
 	// keyInterval is how often the operator looks for the key.
 	keyInterval = 5 * time.Second
 	// keyPatience is how long it waits for a Secret that is there to be mounted before it tries to make it again.
@@ -62,12 +59,12 @@ func (k *keyMaker) make(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	err := k.client.Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: KeySecret, Namespace: k.namespace},
+		ObjectMeta: metav1.ObjectMeta{Name: installed.KeySecret, Namespace: k.namespace},
 		Type:       corev1.SecretTypeOpaque,
 		Data:       map[string][]byte{token.Current: token.NewKey()},
 	})
 	if client.IgnoreAlreadyExists(err) != nil {
-		return fmt.Errorf("making Secret %s/%s: %w", k.namespace, KeySecret, err)
+		return fmt.Errorf("making Secret %s/%s: %w", k.namespace, installed.KeySecret, err)
 	}
 	return nil
 }

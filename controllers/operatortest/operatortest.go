@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/enrol-dev/enrol/controllers"
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/invitation"
 	"github.com/enrol-dev/enrol/internal/mail"
 	"github.com/enrol-dev/enrol/internal/mailbox"
@@ -120,7 +121,7 @@ func (o *Operator) settings(
 		return controllers.Options{}, err
 	}
 	go func() {
-		err := environment.MountSecret(ctx, testenv.SystemNamespace, "enrol-token-keys", o.KeysFolder)
+		err := environment.MountSecret(ctx, testenv.SystemNamespace, installed.KeySecret, o.KeysFolder)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			fmt.Fprintln(os.Stderr, err)
 		}

@@ -29,6 +29,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/controllers"
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/process"
 	"github.com/enrol-dev/enrol/internal/subject"
 	"github.com/enrol-dev/enrol/internal/token"
@@ -53,7 +54,7 @@ func observed(ctx context.Context, args []string) (err error) {
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:  scheme,
-		Cache:   controllers.CacheOptions(operatorNamespace),
+		Cache:   controllers.CacheOptions(installed.Namespace),
 		Client:  controllers.ClientOptions(),
 		Metrics: server.Options{BindAddress: metricsAddress},
 	})
@@ -62,7 +63,7 @@ func observed(ctx context.Context, args []string) (err error) {
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Naming:    subject.Naming{EmailIsUsername: true},
-		Namespace: operatorNamespace,
+		Namespace: installed.Namespace,
 		Keys:      token.OpenKeys(keys, time.Now),
 		Clock:     clock.RealClock{},
 	}); err != nil {

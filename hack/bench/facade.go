@@ -19,6 +19,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/controlplane"
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/process"
 )
 
@@ -65,7 +66,7 @@ func (b *bench) startObservedFacade(ctx context.Context, s *stage) error {
 }
 
 func (s *stage) startFacade(ctx context.Context, f *facadeProcess, path string, args ...string) error {
-	kubeconfig, err := s.accountKubeconfig(ctx, facadeAccount)
+	kubeconfig, err := s.accountKubeconfig(ctx, installed.Facade)
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func (s *stage) servingArguments(ctx context.Context, f *facadeProcess) ([]strin
 
 // awaitFacade waits until a request of the facade's own account is answered, which is once the caches are filled.
 func (s *stage) awaitFacade(ctx context.Context) error {
-	token, err := s.plane.ServiceAccountToken(ctx, operatorNamespace, facadeAccount, tokenLifetime)
+	token, err := s.plane.ServiceAccountToken(ctx, installed.Namespace, installed.Facade, tokenLifetime)
 	if err != nil {
 		return err
 	}

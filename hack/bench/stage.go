@@ -20,17 +20,14 @@ import (
 	"github.com/enrol-dev/enrol/internal/controlplane"
 	"github.com/enrol-dev/enrol/internal/identityprovider"
 	"github.com/enrol-dev/enrol/internal/installation"
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/mailbox"
 	"github.com/enrol-dev/enrol/internal/process"
 	"github.com/enrol-dev/enrol/internal/token"
 )
 
 const (
-	// operatorNamespace and operatorAccount are the operator's ServiceAccount in config/core.
-	operatorNamespace = "enrol-system"
-	operatorAccount   = "enrol-operator"
-	facadeAccount     = "enrol-facade"
-	tokenLifetime     = 24 * time.Hour
+	tokenLifetime = 24 * time.Hour
 
 	operatorGrace = 15 * time.Second
 	// partTimeout bounds what is measured on one control plane.
@@ -208,7 +205,7 @@ func (b *bench) startObserved(ctx context.Context, s *stage) error {
 }
 
 func (s *stage) start(ctx context.Context, o *operator, path string, args ...string) error {
-	kubeconfig, err := s.accountKubeconfig(ctx, operatorAccount)
+	kubeconfig, err := s.accountKubeconfig(ctx, installed.Operator)
 	if err != nil {
 		return err
 	}
@@ -258,7 +255,7 @@ func (s *stage) accountKubeconfig(ctx context.Context, account string) (string, 
 	if _, err := os.Stat(file); err == nil {
 		return file, nil
 	}
-	token, err := s.plane.ServiceAccountToken(ctx, operatorNamespace, account, tokenLifetime)
+	token, err := s.plane.ServiceAccountToken(ctx, installed.Namespace, account, tokenLifetime)
 	if err != nil {
 		return "", err
 	}

@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/process"
 )
 
 // startFacade starts the facade with its own ServiceAccount's rights, and waits until it says that it is ready.
 func (s *session) startFacade(ctx context.Context) error {
-	config, err := s.accountKubeconfig(ctx, facadeAccount, "facade.kubeconfig")
+	config, err := s.accountKubeconfig(ctx, installed.Facade, "facade.kubeconfig")
 	if err != nil {
 		return err
 	}

@@ -7,15 +7,11 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/process"
 )
 
 const (
-	// The ServiceAccounts of config/core.
-	systemNamespace = "enrol-system"
-	operatorAccount = "enrol-operator"
-	facadeAccount   = "enrol-facade"
-
 	// tokenLifetime is long because nobody renews the token; it dies with the control plane's key anyway.
 	tokenLifetime = 365 * 24 * time.Hour
 
@@ -25,7 +21,7 @@ const (
 
 // startOperator starts the operator with its own ServiceAccount's rights, and waits until it says that it is ready.
 func (s *session) startOperator(ctx context.Context) error {
-	config, err := s.accountKubeconfig(ctx, operatorAccount, "operator.kubeconfig")
+	config, err := s.accountKubeconfig(ctx, installed.Operator, "operator.kubeconfig")
 	if err != nil {
 		return err
 	}
@@ -44,7 +40,7 @@ func (s *session) startOperator(ctx context.Context) error {
 
 // accountKubeconfig writes a kubeconfig with a token of one of Enrol's ServiceAccounts.
 func (s *session) accountKubeconfig(ctx context.Context, account, file string) (string, error) {
-	token, err := s.plane.ServiceAccountToken(ctx, systemNamespace, account, tokenLifetime)
+	token, err := s.plane.ServiceAccountToken(ctx, installed.Namespace, account, tokenLifetime)
 	if err != nil {
 		return "", err
 	}

@@ -5,14 +5,11 @@ import (
 	"crypto/rand"
 	"os"
 
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/mailbox"
 )
 
-const (
-	mailUser = "enrol"
-	// keySecret is the Secret that the operator makes.
-	keySecret = "enrol-token-keys" //nolint:gosec // A name, and no secret.
-)
+const mailUser = "enrol"
 
 // startPost starts a mail server whose mailbox is a folder, and makes the credentials that the operator has for it.
 func (s *session) startPost(ctx context.Context) error {
@@ -41,7 +38,7 @@ func (s *session) startPost(ctx context.Context) error {
 // mountKeys does what a kubelet does for the operator's Pod: the Secret with the keys for links becomes files.
 func (s *session) mountKeys(ctx context.Context, failed context.CancelCauseFunc) {
 	go func() {
-		if err := s.plane.MountSecret(ctx, systemNamespace, keySecret, s.folder.file("keys")); err != nil {
+		if err := s.plane.MountSecret(ctx, installed.Namespace, installed.KeySecret, s.folder.file("keys")); err != nil {
 			failed(err)
 		}
 	}()

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/kubectl/terminal"
 )
 
@@ -42,7 +43,7 @@ func newCheck(p *plugin) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&c.wait, "wait", false, "wait until everything is as it should be")
 	flags.DurationVar(&c.timeout, "timeout", 5*time.Minute, "how long --wait waits")
-	flags.StringVar(&c.systemNamespace, "system-namespace", "enrol-system", "where Enrol is installed")
+	flags.StringVar(&c.systemNamespace, "system-namespace", installed.Namespace, "where Enrol is installed")
 	flags.BoolVar(&c.organisations, "organisations", true, "look at organisations, not only at what is installed")
 	return cmd
 }

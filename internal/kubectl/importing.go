@@ -18,6 +18,7 @@ import (
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/access"
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/kubectl/migration"
 )
 
@@ -66,7 +67,7 @@ func newImport(p *plugin) *cobra.Command {
 	flags.StringVar(&c.options.Naming.GroupsPrefix, "groups-prefix", "", "what the API server puts in front of groups")
 	flags.StringVar(&c.folder, "output-dir", "", "write a file for each Member into this folder, for Git")
 	flags.BoolVar(&c.apply, "apply", false, "create the Members")
-	flags.StringVar(&c.systemNamespace, "system-namespace", "enrol-system", "where Enrol is installed: never a project")
+	flags.StringVar(&c.systemNamespace, "system-namespace", installed.Namespace, "where Enrol is installed: never a project")
 	must(cmd.MarkFlagDirname("output-dir"))
 	cmd.MarkFlagsMutuallyExclusive("namespaces", "selector")
 	cmd.MarkFlagsMutuallyExclusive("apply", "output-dir")

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/preflight"
 )
 
@@ -40,12 +41,6 @@ type finding struct {
 	Why string `json:"why,omitempty"`
 	Do  string `json:"do,omitempty"`
 }
-
-const (
-	// operatorName is the Deployment's, and the Lease's of the operator that acts.
-	operatorName = "enrol-operator"
-	facadeName   = "enrol-facade"
-)
 
 // installation checks what is installed, in the order of what needs what. It only reads.
 func installation(ctx context.Context, s *session, namespace, ownVersion string) ([]finding, error) {
@@ -122,7 +117,7 @@ func (s *session) look(ctx context.Context, what string, key client.ObjectKey, o
 func (s *session) checkLease(ctx context.Context, namespace string) ([]finding, error) {
 	const what = "operator that acts"
 	lease := &coordinationv1.Lease{}
-	f, err := s.look(ctx, what, client.ObjectKey{Namespace: namespace, Name: operatorName}, lease)
+	f, err := s.look(ctx, what, client.ObjectKey{Namespace: namespace, Name: installed.Operator}, lease)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +125,7 @@ func (s *session) checkLease(ctx context.Context, namespace string) ([]finding, 
 		f = &finding{What: what}
 		f.Outcome, f.Message = judgeLease(lease, time.Now())
 	} else if f.Outcome == broken {
-		f.Message = "there is no Lease " + operatorName + " in namespace " + namespace
+		f.Message = "there is no Lease " + installed.Operator + " in namespace " + namespace
 	}
 	return []finding{*f}, nil
 }
@@ -145,7 +140,7 @@ func judgeLease(lease *coordinationv1.Lease, now time.Time) (outcome, string) {
 		seconds = *lease.Spec.LeaseDurationSeconds
 	}
 	if holder == "" || lease.Spec.RenewTime == nil {
-		return broken, "none: nobody holds Lease " + operatorName
+		return broken, "none: nobody holds Lease " + installed.Operator
 	}
 	// The clocks of this machine and the operator's may differ a little.
 	const tolerance = 30 * time.Second
@@ -159,7 +154,7 @@ func judgeLease(lease *coordinationv1.Lease, now time.Time) (outcome, string) {
 // checkDeployments looks at the programs, where they run as Deployments, and at their versions.
 func (s *session) checkDeployments(ctx context.Context, namespace, ownVersion string) ([]finding, error) {
 	var findings []finding
-	for _, name := range []string{operatorName, facadeName} {
+	for _, name := range []string{installed.Operator, installed.Facade} {
 		what := "Deployment " + name
 		d := &appsv1.Deployment{}
 		f, err := s.look(ctx, what, client.ObjectKey{Namespace: namespace, Name: name}, d)

@@ -15,17 +15,12 @@ import (
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/enrol-dev/enrol/internal/installed"
 )
 
-const (
-	// operatorName is the operator's Deployment and its ServiceAccount.
-	operatorName = "enrol-operator"
-	// operatorBinding is the ClusterRoleBinding that gives an installation's operator its rights.
-	operatorBinding = "enrol:operator"
-
-	// requestTimeout bounds each request, should one hang.
-	requestTimeout = 15 * time.Second
-)
+// requestTimeout bounds each request, should one hang.
+const requestTimeout = 15 * time.Second
 
 // cluster is all that is judged.
 type cluster struct {
@@ -87,12 +82,12 @@ func (g *gatherer) gather(ctx context.Context) (*cluster, error) {
 	if c.crds, err = getAll(ctx, g.wanted.crds, crds.Get); err != nil {
 		return nil, fmt.Errorf("reading the CRDs: %w", err)
 	}
-	c.operators, err = g.kubernetes.RbacV1().ClusterRoleBindings().Get(ctx, operatorBinding, metav1.GetOptions{})
+	c.operators, err = g.kubernetes.RbacV1().ClusterRoleBindings().Get(ctx, installed.OperatorBinding, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		c.operators = nil
 	case err != nil:
-		return nil, fmt.Errorf("reading ClusterRoleBinding %s: %w", operatorBinding, err)
+		return nil, fmt.Errorf("reading ClusterRoleBinding %s: %w", installed.OperatorBinding, err)
 	}
 	return c, nil
 }

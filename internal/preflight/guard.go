@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 
+	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/note"
 )
 
@@ -276,6 +277,6 @@ func (g *Guard) event(kind, reason, text string) {
 	if g.recorder == nil {
 		return
 	}
-	about := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: g.options.Namespace, Name: operatorName}}
+	about := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: g.options.Namespace, Name: installed.Operator}}
 	g.recorder.Eventf(about, nil, kind, reason, "Preflight", "%s", note.Cut(text))
 }

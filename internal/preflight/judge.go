@@ -8,6 +8,8 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/enrol-dev/enrol/internal/installed"
 )
 
 // oldest API server that Enrol is tested with.
@@ -77,7 +79,7 @@ func another(owner, namespace string) Finding {
 	return Finding{
 		Severity: Stop, Reason: AnotherInstallation,
 		What: fmt.Sprintf("the cluster belongs to the installation in namespace %q: the policy enrol-self-rbac, or else the "+
-			"ClusterRoleBinding %s, names its ServiceAccount", owner, operatorBinding),
+			"ClusterRoleBinding %s, names its ServiceAccount", owner, installed.OperatorBinding),
 		Why: "two operators would undo each other's work, and the policies bound only one",
 		Do: fmt.Sprintf("uninstall one of the two; to hand the cluster to the one in %q, apply its manifests once more",
 			namespace),

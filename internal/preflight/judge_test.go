@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
 	"sigs.k8s.io/yaml"
+
+	"github.com/enrol-dev/enrol/internal/installed"
 )
 
 // fit is a cluster with everything as it should be, for an installation in a namespace.
@@ -40,7 +42,7 @@ func fit(t *testing.T, namespace string) *cluster {
 func operators(namespaces ...string) *rbacv1.ClusterRoleBinding {
 	b := &rbacv1.ClusterRoleBinding{}
 	for _, namespace := range namespaces {
-		b.Subjects = append(b.Subjects, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "enrol-operator"})
+		b.Subjects = append(b.Subjects, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: installed.Operator})
 	}
 	return b
 }
@@ -140,7 +142,7 @@ func TestJudge(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, namespace := range []string{defaultNamespace, "elsewhere"} {
+			for _, namespace := range []string{installed.Namespace, "elsewhere"} {
 				c := fit(t, namespace)
 				tc.change(c)
 				var got map[string]Severity
@@ -164,7 +166,7 @@ func TestJudge(t *testing.T) {
 // TestNames: what the operator looks at by name is what its rights name, and no more.
 func TestNames(t *testing.T) {
 	t.Parallel()
-	wanted, err := load(defaultNamespace)
+	wanted, err := load(installed.Namespace)
 	if err != nil {
 		t.Fatal(err)
 	}

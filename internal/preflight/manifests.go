@@ -16,10 +16,8 @@ import (
 
 	"github.com/enrol-dev/enrol/config/crd"
 	"github.com/enrol-dev/enrol/config/policy"
+	"github.com/enrol-dev/enrol/internal/installed"
 )
-
-// defaultNamespace is where the manifests install Enrol as they are.
-const defaultNamespace = "enrol-system"
 
 // manifests are what this version of Enrol is made with, by name.
 type manifests struct {
@@ -36,7 +34,7 @@ func load(namespace string) (*manifests, error) {
 		crds:     map[string]*apiextensionsv1.CustomResourceDefinition{},
 	}
 	err := eachDocument(policy.Manifests, func(document []byte) error {
-		document = bytes.ReplaceAll(document, []byte(defaultNamespace), []byte(namespace))
+		document = bytes.ReplaceAll(document, []byte(installed.Namespace), []byte(namespace))
 		return m.addPolicy(document)
 	})
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/enrol-dev/enrol/internal/installed"
 )
 
 // Policies that are there need not be enforced: the API server gets to know of new ones within a second or so, and its
@@ -27,7 +29,7 @@ func (g *gatherer) enforced(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("asking the API server who this is: %w", err)
 	}
-	if self.Status.UserInfo.Username != "system:serviceaccount:"+g.namespace+":"+operatorName {
+	if self.Status.UserInfo.Username != "system:serviceaccount:"+g.namespace+":"+installed.Operator {
 		return true, nil
 	}
 	_, err = g.kubernetes.CoreV1().Secrets(g.namespace).Create(ctx,

@@ -27,15 +27,16 @@ import (
 	"github.com/enrol-dev/enrol/internal/controlplane"
 	"github.com/enrol-dev/enrol/internal/identityprovider"
 	"github.com/enrol-dev/enrol/internal/installation"
+	"github.com/enrol-dev/enrol/internal/installed"
 )
 
 const (
 	// SystemNamespace is where config/core installs Enrol.
-	SystemNamespace = "enrol-system"
+	SystemNamespace = installed.Namespace
 	// OperatorServiceAccount is the operator's identity there.
-	OperatorServiceAccount = "enrol-operator"
+	OperatorServiceAccount = installed.Operator
 	// FacadeServiceAccount is the facade's.
-	FacadeServiceAccount = "enrol-facade"
+	FacadeServiceAccount = installed.Facade
 
 	// patience bounds how long Eventually waits: far more than anything needs on an idle machine, and than the garbage collector
 	// takes to follow a kind that was away (a minute and a half).
