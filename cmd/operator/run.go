@@ -104,7 +104,10 @@ func (c *configuration) operate(ctx context.Context) error {
 		return err
 	}
 	options.Guard = guard
-	mgr, err := c.manager(guard, c.leaderElect)
+	mgr, err := c.manager(guard, ctrl.Options{
+		LeaderElection: c.leaderElect, LeaderElectionID: installed.Operator, LeaderElectionNamespace: c.namespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
 	if err != nil {
 		return err
 	}
@@ -134,8 +137,8 @@ func (c *configuration) await(ctx context.Context, logger logr.Logger) (*preflig
 	if err != nil || guard.Passes(ctx) {
 		return guard, err
 	}
-	const waitsToLead = false
-	mgr, err := c.manager(guard, waitsToLead)
+	// It leads nothing, so that each of several operators sees for itself.
+	mgr, err := c.manager(guard, ctrl.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +176,8 @@ func (c *configuration) options(logger logr.Logger) (controllers.Options, error)
 	}, nil
 }
 
-func (c *configuration) manager(guard *preflight.Guard, leaderElect bool) (ctrl.Manager, error) {
+// manager is one with those options that serves probes and metrics.
+func (c *configuration) manager(guard *preflight.Guard, options ctrl.Options) (ctrl.Manager, error) {
 	config, err := c.cluster.ClientConfig()
 	if err != nil {
 		return nil, err
@@ -186,17 +190,12 @@ func (c *configuration) manager(guard *preflight.Guard, leaderElect bool) (ctrl.
 	if err := enrolv1alpha1.AddToScheme(scheme); err != nil {
 		return nil, err
 	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        scheme,
-		Cache:                         controllers.CacheOptions(c.namespace),
-		Client:                        controllers.ClientOptions(),
-		LeaderElection:                leaderElect,
-		LeaderElectionID:              installed.Operator,
-		LeaderElectionNamespace:       c.namespace,
-		LeaderElectionReleaseOnCancel: true,
-		Metrics:                       c.telemetry.MetricsServer(),
-		HealthProbeBindAddress:        c.healthAddress,
-	})
+	options.Scheme = scheme
+	options.Cache = controllers.CacheOptions(c.namespace)
+	options.Client = controllers.ClientOptions()
+	options.Metrics = c.telemetry.MetricsServer()
+	options.HealthProbeBindAddress = c.healthAddress
+	mgr, err := ctrl.NewManager(config, options)
 	if err != nil {
 		return nil, err
 	}
