@@ -12,14 +12,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/enrol-dev/enrol/internal/facade/layout"
 	"github.com/enrol-dev/enrol/internal/facade/session"
 )
 
 //go:embed templates assets
 var embedded embed.FS
 
-// templates are the pages by name. Each is the layout with a content of its own.
-type templates map[string]*template.Template
+// templates are the pages by name.
+type templates map[string]*layout.Page
 
 // functions that templates use.
 var functions = template.FuncMap{
@@ -41,38 +42,19 @@ func sequence(items []string) string {
 }
 
 func readTemplates() (templates, error) {
-	layout, err := template.New("layout").Funcs(functions).ParseFS(embedded, "templates/layout.html")
-	if err != nil {
-		return nil, fmt.Errorf("reading the layout of pages: %w", err)
-	}
 	entries, err := embedded.ReadDir("templates")
 	if err != nil {
 		return nil, fmt.Errorf("reading the pages: %w", err)
 	}
 	read := templates{}
 	for _, entry := range entries {
-		if entry.Name() == "layout.html" {
-			continue
-		}
-		clone, err := layout.Clone()
+		page, err := layout.Read(embedded, path.Join("templates", entry.Name()), functions)
 		if err != nil {
-			return nil, fmt.Errorf("copying the layout of pages: %w", err)
-		}
-		page, err := clone.ParseFS(embedded, path.Join("templates", entry.Name()))
-		if err != nil {
-			return nil, fmt.Errorf("reading a page: %w", err)
+			return nil, err
 		}
 		read[strings.TrimSuffix(entry.Name(), ".html")] = page
 	}
 	return read, nil
-}
-
-// frame is what the layout shows.
-type frame struct {
-	Title string
-	// Who is signed in, "" for nobody.
-	Who  string
-	View any
 }
 
 // write sends an answer. A page is made as a whole before anything is sent.
@@ -82,8 +64,7 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, visitor *session.V
 		w.WriteHeader(http.StatusSeeOther)
 		return
 	}
-	var text bytes.Buffer
-	err := p.templates[a.name].ExecuteTemplate(&text, "layout", frame{Title: a.title, Who: who(visitor), View: a.view})
+	text, err := p.templates[a.name].Make(layout.Frame{Title: a.title, Who: who(visitor), View: a.view})
 	if err != nil {
 		// A view that does not fit its template is a mistake in this package; the edge answers and logs it.
 		panic(fmt.Errorf("making the page %s: %w", a.name, err))
@@ -91,7 +72,7 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, visitor *session.V
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(text.Bytes())
+		_, _ = w.Write(text)
 	}
 }
 

@@ -1,16 +1,14 @@
 package session
 
 import (
-	"bytes"
-	_ "embed"
-	"html/template"
+	"embed"
 	"net/http"
+
+	"github.com/enrol-dev/enrol/internal/facade/layout"
 )
 
-//go:embed templates/page.html
-var pageText string
-
-var pageTemplate = template.Must(template.New("page.html").Parse(pageText))
+//go:embed templates
+var templates embed.FS
 
 // page is what is told where there is nobody, or nobody yet, to show more to.
 type page struct {
@@ -22,15 +20,15 @@ type page struct {
 type link struct{ Text, URL string }
 
 func (s *Sessions) answer(w http.ResponseWriter, status int, p page) {
-	var text bytes.Buffer
-	if err := pageTemplate.Execute(&text, p); err != nil {
+	text, err := s.page.Make(layout.Frame{Title: p.Title, View: p})
+	if err != nil {
 		s.Log.Error(err, "Writing a page failed")
 		status = http.StatusInternalServerError
 	}
 	secured(w)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(text.Bytes())
+	_, _ = w.Write(text)
 }
 
 // secured keeps what is answered out of caches, frames and the addresses that other sites get to see.

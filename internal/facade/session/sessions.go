@@ -15,6 +15,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/enrol-dev/enrol/internal/facade/identity"
+	"github.com/enrol-dev/enrol/internal/facade/layout"
 	"github.com/enrol-dev/enrol/internal/subject"
 	"github.com/enrol-dev/enrol/internal/token"
 )
@@ -40,6 +41,7 @@ type Options struct {
 type Sessions struct {
 	Options
 
+	page      *layout.Page
 	providers []*provider
 	// secure is whether browsers come by TLS, which cookies with the prefix __Host- must have.
 	secure bool
@@ -48,7 +50,11 @@ type Sessions struct {
 
 // New makes Sessions.
 func New(o Options) (*Sessions, error) {
-	s := &Sessions{Options: o, ended: denied{until: map[[idSize]byte]time.Time{}}}
+	told, err := layout.Read(templates, "templates/page.html", nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sessions{Options: o, page: told, ended: denied{until: map[[idSize]byte]time.Time{}}}
 	if len(o.Issuers) == 0 {
 		return s, nil
 	}
