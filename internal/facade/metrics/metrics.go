@@ -45,47 +45,47 @@ func Answered(route string, status int, took time.Duration) {
 
 // Outcomes of reviews.
 const (
-	// Cached: an earlier answer was good enough.
-	Cached = "cached"
-	// Failed: the API server did not answer.
-	Failed = "failed"
-	// Accepted and Refused are whether a token is somebody's.
-	Accepted = "accepted"
-	Refused  = "refused"
-	// Allowed and Denied are whether somebody may do something.
-	Allowed = "allowed"
-	Denied  = "denied"
+	// cached: an earlier answer was good enough.
+	cached = "cached"
+	// failed: the API server did not answer.
+	failed = "failed"
+	// accepted and refused are whether a token is somebody's.
+	accepted = "accepted"
+	refused  = "refused"
+	// allowed and denied are whether somebody may do something.
+	allowed = "allowed"
+	denied  = "denied"
 )
 
 var (
 	tokenReviews = Catalogue.Counter("enrol_facade_token_reviews_total",
 		"Questions whose a token is, by the API server's answer, or cached when it need not be asked.",
-		[]string{"outcome"}, Accepted, Refused, Failed, Cached)
+		[]string{"outcome"}, accepted, refused, failed, cached)
 	accessReviews = Catalogue.Counter("enrol_facade_access_reviews_total",
 		"Questions whether a caller may do something, by the API server's answer, or cached when it need not be asked.",
-		[]string{"outcome"}, Allowed, Denied, Failed, Cached)
+		[]string{"outcome"}, allowed, denied, failed, cached)
 	limited = Catalogue.Counter("enrol_facade_rate_limited_total",
-		"Requests refused with 429 by the facade itself, by what there were too many of.", []string{"by"}, Caller, Source)
+		"Requests refused with 429 by the facade itself, by what there were too many of.", []string{"by"}, caller, source)
 )
 
 // What requests are counted by for their limits.
 const (
-	Caller = "caller"
-	Source = "source"
+	caller = "caller"
+	source = "source"
 )
 
 // The counters of each outcome are looked up once: reviews are asked for with each request.
 var (
-	TokenCached   = tokenReviews.WithLabelValues(Cached)
-	TokenAccepted = tokenReviews.WithLabelValues(Accepted)
-	TokenRefused  = tokenReviews.WithLabelValues(Refused)
-	TokenFailed   = tokenReviews.WithLabelValues(Failed)
+	TokenCached   = tokenReviews.WithLabelValues(cached)
+	TokenAccepted = tokenReviews.WithLabelValues(accepted)
+	TokenRefused  = tokenReviews.WithLabelValues(refused)
+	TokenFailed   = tokenReviews.WithLabelValues(failed)
 
-	AccessCached  = accessReviews.WithLabelValues(Cached)
-	AccessAllowed = accessReviews.WithLabelValues(Allowed)
-	AccessDenied  = accessReviews.WithLabelValues(Denied)
-	AccessFailed  = accessReviews.WithLabelValues(Failed)
+	AccessCached  = accessReviews.WithLabelValues(cached)
+	AccessAllowed = accessReviews.WithLabelValues(allowed)
+	AccessDenied  = accessReviews.WithLabelValues(denied)
+	AccessFailed  = accessReviews.WithLabelValues(failed)
 
-	LimitedByCaller = limited.WithLabelValues(Caller)
-	LimitedBySource = limited.WithLabelValues(Source)
+	LimitedByCaller = limited.WithLabelValues(caller)
+	LimitedBySource = limited.WithLabelValues(source)
 )
