@@ -313,7 +313,7 @@ func TestCheckPolicies(t *testing.T) {
 // Where nothing is installed yet, check says what is missing, and can wait for it.
 func TestCheckNothingInstalled(t *testing.T) {
 	t.Parallel()
-	bare, err := testenv.StartWith(t.Context(), testenv.Options{Bare: true})
+	bare, err := testenv.Start(t.Context(), testenv.Options{Bare: true})
 	if err != nil {
 		t.Fatal(err)
 	}

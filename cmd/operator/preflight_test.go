@@ -36,7 +36,7 @@ type bare struct {
 
 func newBare(t *testing.T, apiServerArgs ...string) *bare {
 	t.Helper()
-	e, err := testenv.StartWith(t.Context(), testenv.Options{Bare: true, APIServerArgs: apiServerArgs})
+	e, err := testenv.Start(t.Context(), testenv.Options{Bare: true, APIServerArgs: apiServerArgs})
 	if err != nil {
 		t.Fatal(err)
 	}

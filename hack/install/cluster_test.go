@@ -42,7 +42,7 @@ type cluster struct {
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	environment, err := testenv.StartWith(t.Context(), testenv.Options{
+	environment, err := testenv.Start(t.Context(), testenv.Options{
 		People: testenv.SamplePeople(), RedirectURIs: []string{publicURL + "/sign-in/callback"}, Bare: true,
 	})
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 	"github.com/enrol-dev/enrol/internal/subject"
 )
 
-// ShardSize is how many subjects a RoleBinding names at most. One of 500 takes some 30 KB; the API server takes about
+// shardSize is how many subjects a RoleBinding names at most. One of 500 takes some 30 KB; the API server takes about
 // as long for writing one as for writing 10 of a single subject.
-const ShardSize = 500
+const shardSize = 500
 
 // maxShard is more than any Organisation needs. A higher number was made up by somebody.
 const maxShard = 99_999

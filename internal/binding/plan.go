@@ -61,7 +61,7 @@ func (p *Plan) add(w Write) { p[w.Phase] = append(p[w.Phase], w) }
 //
 // A subject stays in its shard; new ones fill the last shard, then room in earlier ones, then new shards.
 func Make(owner Owner, existing []*rbacv1.RoleBinding, wanted Wanted, rank func(clusterRole string) int) *Plan {
-	return makeSized(owner, existing, wanted, rank, ShardSize)
+	return makeSized(owner, existing, wanted, rank, shardSize)
 }
 
 // makeSized is Make for tests, which want shards that fill up.

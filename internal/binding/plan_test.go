@@ -473,7 +473,7 @@ func TestABurstTakesFewWrites(t *testing.T) {
 			writes++
 		}
 	}
-	if len(s) != members/ShardSize || writes > 120 {
-		t.Errorf("%d bindings by %d writes, want %d by at most 120", len(s), writes, members/ShardSize)
+	if len(s) != members/shardSize || writes > 120 {
+		t.Errorf("%d bindings by %d writes, want %d by at most 120", len(s), writes, members/shardSize)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// AssetsVariable names the environment variable with the folder of the control plane's binaries, the same that
+// assetsVariable names the environment variable with the folder of the control plane's binaries, the same that
 // controller-runtime's envtest reads.
-const AssetsVariable = "KUBEBUILDER_ASSETS"
+const assetsVariable = "KUBEBUILDER_ASSETS"
 
 // Binary finds a program of the control plane: in the folder that KUBEBUILDER_ASSETS names, else in bin/k8s of this
 // project, where `make k8s` puts what it builds.
@@ -18,13 +18,13 @@ func Binary(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, dir := range []string{os.Getenv(AssetsVariable), filepath.Join(root, "bin", "k8s")} {
+	for _, dir := range []string{os.Getenv(assetsVariable), filepath.Join(root, "bin", "k8s")} {
 		path := filepath.Join(dir, name)
 		if info, err := os.Stat(path); dir != "" && err == nil && info.Mode()&0o111 != 0 {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%s is neither in $%s nor in bin/k8s: run `make k8s`", name, AssetsVariable)
+	return "", fmt.Errorf("%s is neither in $%s nor in bin/k8s: run `make k8s`", name, assetsVariable)
 }
 
 // Root is the folder of this project: the nearest one upwards that holds PROJECT.

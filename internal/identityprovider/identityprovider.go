@@ -26,8 +26,8 @@ const (
 	// OtherAudience is another client of the provider. Its tokens are as genuine, but not meant for Enrol.
 	OtherAudience = "another-application"
 
-	// DefaultTokenLifetime is how long ID tokens are valid unless Options say otherwise.
-	DefaultTokenLifetime = 24 * time.Hour
+	// defaultTokenLifetime is how long ID tokens are valid unless Options say otherwise.
+	defaultTokenLifetime = 24 * time.Hour
 
 	issuerPath    = "/dex"
 	startTimeout  = time.Minute
@@ -63,7 +63,7 @@ type Options struct {
 	People []Person
 	// RedirectURIs are where the provider may send people back to who sign in to Enrol with a browser.
 	RedirectURIs []string
-	// TokenLifetime is DefaultTokenLifetime if 0.
+	// TokenLifetime is how long ID tokens are valid; 0: a day.
 	TokenLifetime time.Duration
 }
 
@@ -107,7 +107,7 @@ func Start(ctx context.Context, options Options) (*Provider, error) {
 	}
 	lifetime := options.TokenLifetime
 	if lifetime == 0 {
-		lifetime = DefaultTokenLifetime
+		lifetime = defaultTokenLifetime
 	}
 	p.process, err = process.Start("the identity provider", filepath.Join(options.Dir, "logs", "idp.log"), binary,
 		"--listen-address="+address, "--path="+issuerPath, "--tls-cert-file="+certFile, "--tls-key-file="+keyFile,

@@ -96,14 +96,6 @@ func (f *Error) Error() string {
 
 func (f *Error) Unwrap() error { return f.Err }
 
-// KindOf is what an error of a Transport means.
-func KindOf(err error) Kind {
-	if f, ok := errors.AsType[*Error](err); ok {
-		return f.Kind
-	}
-	return Deferred
-}
-
 // message is the mail as it is sent: text and HTML, one recipient, and no header but those that are named here.
 func (m *Message) message() (*gomail.Msg, error) {
 	if !isMailbox(m.To) || !isMailbox(m.From.Address) || !isMailbox(m.MessageID) {

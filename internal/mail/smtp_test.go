@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -176,10 +177,10 @@ func TestSend(t *testing.T) {
 }
 
 func kind(err error) mail.Kind {
-	if err == nil {
-		return -1
+	if failure, ok := errors.AsType[*mail.Error](err); ok {
+		return failure.Kind
 	}
-	return mail.KindOf(err)
+	return -1
 }
 
 // TestConnections: they are used again, never more than allowed, and one that the server closed costs no mail.

@@ -52,9 +52,9 @@ func (i Invitation) ProjectList() string { return strings.Join(i.Projects, ", ")
 
 // Names of templates, as keys of a ConfigMap.
 const (
-	SubjectTemplate = "subject.txt"
-	TextTemplate    = "body.txt"
-	HTMLTemplate    = "body.html"
+	subjectTemplate = "subject.txt"
+	textTemplate    = "body.txt"
+	htmlTemplate    = "body.html"
 )
 
 const (
@@ -88,8 +88,8 @@ func DefaultTemplates() *Templates {
 // file and the line.
 func ParseTemplates(files map[string]string) (*Templates, error) {
 	for name, content := range files {
-		if !slices.Contains([]string{SubjectTemplate, TextTemplate, HTMLTemplate}, name) {
-			return nil, fmt.Errorf("%q: must be %s, %s or %s", name, SubjectTemplate, TextTemplate, HTMLTemplate)
+		if !slices.Contains([]string{subjectTemplate, textTemplate, htmlTemplate}, name) {
+			return nil, fmt.Errorf("%q: must be %s, %s or %s", name, subjectTemplate, textTemplate, htmlTemplate)
 		}
 		if len(content) > maxTemplate {
 			return nil, fmt.Errorf("%s: must have at most %d bytes", name, maxTemplate)
@@ -104,13 +104,13 @@ func ParseTemplates(files map[string]string) (*Templates, error) {
 	}
 	t := &Templates{}
 	var err error
-	if t.subject, err = texttemplate.New(SubjectTemplate).Option("missingkey=error").Parse(source(SubjectTemplate)); err != nil {
+	if t.subject, err = texttemplate.New(subjectTemplate).Option("missingkey=error").Parse(source(subjectTemplate)); err != nil {
 		return nil, err
 	}
-	if t.text, err = texttemplate.New(TextTemplate).Option("missingkey=error").Parse(source(TextTemplate)); err != nil {
+	if t.text, err = texttemplate.New(textTemplate).Option("missingkey=error").Parse(source(textTemplate)); err != nil {
 		return nil, err
 	}
-	if t.html, err = htmltemplate.New(HTMLTemplate).Option("missingkey=error").Parse(source(HTMLTemplate)); err != nil {
+	if t.html, err = htmltemplate.New(htmlTemplate).Option("missingkey=error").Parse(source(htmlTemplate)); err != nil {
 		return nil, err
 	}
 	for _, sample := range samples() {
@@ -128,11 +128,11 @@ func (t *Templates) try(sample Invitation) error {
 		return err
 	}
 	if !strings.Contains(content.Text, sample.Link) {
-		return fmt.Errorf("%s: must show {{.Link}}", TextTemplate)
+		return fmt.Errorf("%s: must show {{.Link}}", textTemplate)
 	}
 	// The escaping of a link depends on where it stands; what a reader's program makes of it does not.
 	if !strings.Contains(html.UnescapeString(content.HTML), sample.Link) {
-		return fmt.Errorf("%s: must show {{.Link}}", HTMLTemplate)
+		return fmt.Errorf("%s: must show {{.Link}}", htmlTemplate)
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func (t *Templates) Render(i Invitation) (Content, error) {
 	// Plain ASCII is not encoded, and what looks like an encoded word in it would be decoded by the reader's program.
 	line := strings.ReplaceAll(plain(strings.TrimSpace(subject.String())), "=?", "= ?")
 	if line == "" {
-		return Content{}, fmt.Errorf("%s: must not be empty", SubjectTemplate)
+		return Content{}, fmt.Errorf("%s: must not be empty", subjectTemplate)
 	}
 	if runes := []rune(line); len(runes) > maxSubject {
 		line = string(runes[:maxSubject]) + "…"

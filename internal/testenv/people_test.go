@@ -10,7 +10,7 @@ import (
 )
 
 func TestPeopleHaveTokens(t *testing.T) {
-	e, err := testenv.StartWith(t.Context(), testenv.Options{People: testenv.SamplePeople()})
+	e, err := testenv.Start(t.Context(), testenv.Options{People: testenv.SamplePeople()})
 	if err != nil {
 		t.Fatal(err)
 	}

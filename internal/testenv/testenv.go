@@ -77,10 +77,7 @@ type Options struct {
 
 // Start starts the control plane and installs Enrol as a user would, by `kubectl apply -k`. The operator is not
 // started. Call Stop at the end.
-func Start(ctx context.Context) (*Environment, error) { return StartWith(ctx, Options{}) }
-
-// StartWith is Start with options.
-func StartWith(ctx context.Context, options Options) (*Environment, error) {
+func Start(ctx context.Context, options Options) (*Environment, error) {
 	// What clients and controllers log is not what tests look at.
 	log.SetLogger(logr.Discard())
 	dir, err := os.MkdirTemp(memoryFolder(), "enrol-test-")
@@ -157,7 +154,7 @@ func report(code int, err error) int {
 func runWith(
 	m *testing.M, environment **Environment, options Options, start func() (func() error, error),
 ) (code int, err error) {
-	e, err := StartWith(context.Background(), options)
+	e, err := Start(context.Background(), options)
 	if err != nil {
 		return 0, err
 	}

@@ -59,7 +59,7 @@ func (k *Keys) load() (Ring, error) {
 	if err != nil {
 		return Ring{}, err
 	}
-	ring, err := NewRing(current, previous)
+	ring, err := newRing(current, previous)
 	if err != nil {
 		return Ring{}, fmt.Errorf("keys in %s: %w", k.folder, err)
 	}
@@ -77,7 +77,7 @@ func (k *Keys) file(name string) ([]byte, error) {
 	}
 	defer func() { _ = f.Close() }()
 	// One byte more than allowed, so that a longer file is seen to be too long.
-	key, err := io.ReadAll(io.LimitReader(f, MaxKey+1))
+	key, err := io.ReadAll(io.LimitReader(f, maxKey+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading a key: %w", err)
 	}

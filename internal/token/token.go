@@ -46,10 +46,10 @@ func HashAddress(address string) AddressHash {
 }
 
 const (
-	// MinKey is how long a key must be at least, in bytes.
-	MinKey = 32
-	// MaxKey is how long it may be at most.
-	MaxKey = 1024
+	// minKey is how long a key must be at least, in bytes.
+	minKey = 32
+	// maxKey is how long it may be at most.
+	maxKey = 1024
 
 	// maxInvitation is how long a UID may be, in bytes.
 	maxInvitation = 64
@@ -71,14 +71,14 @@ type Ring struct {
 	current, previous []byte
 }
 
-// NewRing makes a ring of keys of MinKey to MaxKey bytes. Either may be empty; with none, it is ErrNoKey.
-func NewRing(current, previous []byte) (Ring, error) {
+// newRing makes a ring of keys of minKey to maxKey bytes. Either may be empty; with none, it is ErrNoKey.
+func newRing(current, previous []byte) (Ring, error) {
 	if len(current) == 0 && len(previous) == 0 {
 		return Ring{}, ErrNoKey
 	}
 	for _, key := range [][]byte{current, previous} {
-		if len(key) > 0 && (len(key) < MinKey || len(key) > MaxKey) {
-			return Ring{}, fmt.Errorf("a key must have %d to %d bytes, not %d", MinKey, MaxKey, len(key))
+		if len(key) > 0 && (len(key) < minKey || len(key) > maxKey) {
+			return Ring{}, fmt.Errorf("a key must have %d to %d bytes, not %d", minKey, maxKey, len(key))
 		}
 	}
 	return Ring{current: current, previous: previous}, nil
@@ -86,7 +86,7 @@ func NewRing(current, previous []byte) (Ring, error) {
 
 // NewKey is a key of random bytes.
 func NewKey() []byte {
-	key := make([]byte, MinKey)
+	key := make([]byte, minKey)
 	_, _ = rand.Read(key) // It never fails: the program ends if there is no randomness.
 	return key
 }

@@ -20,9 +20,9 @@ func testRing(t testing.TB, fill ...byte) Ring {
 	t.Helper()
 	keys := [2][]byte{}
 	for i, b := range fill {
-		keys[i] = bytes.Repeat([]byte{b}, MinKey)
+		keys[i] = bytes.Repeat([]byte{b}, minKey)
 	}
-	ring, err := NewRing(keys[0], keys[1])
+	ring, err := newRing(keys[0], keys[1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func mint(t testing.TB, r Ring, c Claims) string {
 
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		ring, err := NewRing(rapid.SliceOfN(rapid.Byte(), MinKey, MaxKey).Draw(t, "key"), nil)
+		ring, err := newRing(rapid.SliceOfN(rapid.Byte(), minKey, maxKey).Draw(t, "key"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func TestKeys(t *testing.T) {
 	if _, err := later.Verify(uid, token); !errors.Is(err, ErrInvalid) {
 		t.Errorf("old links must be dead without the previous key: %v", err)
 	}
-	for _, bad := range [][]byte{first[:MinKey-1], bytes.Repeat(first, MaxKey)} {
+	for _, bad := range [][]byte{first[:minKey-1], bytes.Repeat(first, maxKey)} {
 		write(Current, bad)
 		if _, err := ring(); err == nil || errors.Is(err, ErrNoKey) || !strings.Contains(err.Error(), folder) {
 			t.Errorf("a key of %d bytes: got %v", len(bad), err)
@@ -239,7 +239,7 @@ func TestKeys(t *testing.T) {
 
 func TestNothingPrintsKeys(t *testing.T) {
 	key := []byte(strings.Repeat("secret", 10))
-	ring, err := NewRing(key, nil)
+	ring, err := newRing(key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,8 +116,8 @@ func SessionOf(ctx context.Context) Session {
 	return session
 }
 
-// WithSession is a context with a session.
-func WithSession(ctx context.Context, session Session) context.Context {
+// withSession is a context with a session.
+func withSession(ctx context.Context, session Session) context.Context {
 	return context.WithValue(ctx, sessionKey{}, session)
 }
 

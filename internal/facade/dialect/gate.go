@@ -114,7 +114,7 @@ func (h *handler) enter(r *http.Request, o *operation) (*http.Request, error) {
 		name = session.Organisation.Name
 	}
 	h.guard.Entered(r.Context(), r.Pattern, name)
-	return r.WithContext(WithSession(r.Context(), session)), err
+	return r.WithContext(withSession(r.Context(), session)), err
 }
 
 // checkParameters checks path and query by the document.

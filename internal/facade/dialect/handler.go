@@ -112,7 +112,7 @@ func (s *Served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(WithSession(ctx, Session{Caller: caller}), requestTimeout)
+	ctx, cancel := context.WithTimeout(withSession(ctx, Session{Caller: caller}), requestTimeout)
 	defer cancel()
 	h.mux.ServeHTTP(w, r.WithContext(ctx)) //nolint:contextcheck // It comes from the request by way of the guard.
 }

@@ -68,7 +68,7 @@ func (d *Domain) check(o *Organisation, wanted Addition) (*addition, error) {
 	if len(details) == 0 {
 		details = d.identify(a)
 	}
-	if a.Role != nil && !o.Knows(*a.Role) {
+	if a.Role != nil && !o.knows(*a.Role) {
 		details = append(details, bad(fault.Role, "unknown role"))
 	}
 	if a.Projects != nil && len(*a.Projects) > maxProjects {

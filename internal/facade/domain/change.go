@@ -22,7 +22,7 @@ func (d *Domain) SetRole(
 		return d.promote(ctx, caller, m)
 	}
 	a := d.additionFor(m, Addition{Username: m.Username, Role: &role})
-	if !m.HasMember() {
+	if !m.hasMember() {
 		a.given = enrolv1alpha1.Email(m.Email)
 	}
 	if err := d.authorise(ctx, caller, a); err != nil {
@@ -79,7 +79,7 @@ func (m *Membership) rest() []*enrolv1alpha1.Member {
 // additionFor is an addition about somebody who was found already.
 func (d *Domain) additionFor(m *Membership, wanted Addition) *addition {
 	a := &addition{Addition: wanted, organisation: m.Organisation, isOwner: m.Owner}
-	if m.HasMember() {
+	if m.hasMember() {
 		a.existing, a.found = m.members[0], true
 	}
 	return a

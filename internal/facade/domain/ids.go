@@ -26,8 +26,8 @@ func (o *Organisation) RoleID(role enrolv1alpha1.RoleName) string {
 	return o.derivedID("role/" + string(role))
 }
 
-// GroupID is the id of a group.
-func (o *Organisation) GroupID(group enrolv1alpha1.GroupName) string {
+// groupID is the id of a group.
+func (o *Organisation) groupID(group enrolv1alpha1.GroupName) string {
 	return o.derivedID("group/" + string(group))
 }
 

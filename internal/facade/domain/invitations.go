@@ -62,7 +62,7 @@ func (d *Domain) invitation(o *Organisation, i *enrolv1alpha1.Invitation) *Invit
 		return nil
 	}
 	view := &Invitation{
-		Organisation: o, ID: string(i.UID), Email: string(i.Spec.Email), Roles: o.Strongest(i.Spec.Roles), Type: i.Spec.Type,
+		Organisation: o, ID: string(i.UID), Email: string(i.Spec.Email), Roles: o.strongest(i.Spec.Roles), Type: i.Spec.Type,
 		InvitedBy: i.Spec.InvitedBy, Expired: state == invitation.Expired,
 		Expire: invitation.ExpireTime(i, policy).UTC(), Created: i.CreationTimestamp.UTC(), Updated: i.CreationTimestamp.UTC(),
 		object: i,
@@ -74,7 +74,7 @@ func (d *Domain) invitation(o *Organisation, i *enrolv1alpha1.Invitation) *Invit
 		view.Updated = at.UTC()
 	}
 	for _, group := range i.Spec.Groups {
-		view.GroupIDs = append(view.GroupIDs, o.GroupID(group))
+		view.GroupIDs = append(view.GroupIDs, o.groupID(group))
 	}
 	return view
 }
@@ -100,8 +100,8 @@ func (d *Domain) Invitations(o *Organisation) []*Invitation {
 
 var errNoInvitation = fault.New(fault.NotFound, "invitation not found")
 
-// Invitation finds one by its id.
-func (d *Domain) Invitation(o *Organisation, id string) (*Invitation, error) {
+// invitationByID finds one by its id.
+func (d *Domain) invitationByID(o *Organisation, id string) (*Invitation, error) {
 	object := d.Store.InvitationByUID(strings.ToLower(id))
 	if object == nil || object.Namespace != o.HomeNamespace() {
 		return nil, errNoInvitation
@@ -141,7 +141,7 @@ func (d *Domain) home(i *enrolv1alpha1.Invitation) *Organisation {
 	return d.organisation(o)
 }
 
-// IsFor tells whether an invitation is for the caller's verified address.
-func (i *Invitation) IsFor(caller *identity.Caller) bool {
+// isFor tells whether an invitation is for the caller's verified address.
+func (i *Invitation) isFor(caller *identity.Caller) bool {
 	return caller.VerifiedEmail != "" && caller.VerifiedEmail == i.Email
 }

@@ -66,7 +66,7 @@ func (d *Domain) invitationSpec(
 	// What is known is little, and can be sorted; a body has room for thousands of names.
 	roles, unknown := wanted.Roles, o.known(wanted.Roles)
 	if unknown == nil {
-		roles = o.Strongest(roles)
+		roles = o.strongest(roles)
 	}
 	if len(roles) == 0 && wanted.Type != enrolv1alpha1.InvitationTransferOwnership {
 		roles = []enrolv1alpha1.RoleName{o.DefaultRole()}
@@ -275,7 +275,7 @@ func (d *Domain) withinQuota(o *Organisation, mails int) error {
 
 // Revoke deletes an invitation: its link is dead at once.
 func (d *Domain) Revoke(ctx context.Context, caller *identity.Caller, o *Organisation, id string) error {
-	view, err := d.Invitation(o, id)
+	view, err := d.invitationByID(o, id)
 	if err != nil {
 		return err
 	}
@@ -304,7 +304,7 @@ type Resend struct {
 func (d *Domain) Resend(
 	ctx context.Context, caller *identity.Caller, o *Organisation, id string, wanted Resend,
 ) (*Invitation, error) {
-	view, notFound := d.Invitation(o, id)
+	view, notFound := d.invitationByID(o, id)
 	if err := d.checkResend(o, view, wanted); err != nil {
 		return nil, err
 	}

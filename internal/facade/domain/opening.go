@@ -211,7 +211,7 @@ func (o *Organisation) opening(i *enrolv1alpha1.Invitation, standing Standing) *
 		opening.KubernetesRole = o.terms.KubernetesRole(enrolv1alpha1.RoleOwner)
 		opening.Projects = enrolv1alpha1.Projects{enrolv1alpha1.AllProjects}
 	}
-	opening.Roles = o.Strongest(roles)
+	opening.Roles = o.strongest(roles)
 	return opening
 }
 

@@ -53,8 +53,8 @@ func (m *Membership) Role() enrolv1alpha1.RoleName {
 	return m.Roles[0]
 }
 
-// HasMember tells whether there is a Member, and not an owner's entry alone.
-func (m *Membership) HasMember() bool { return len(m.members) > 0 }
+// hasMember tells whether there is a Member, and not an owner's entry alone.
+func (m *Membership) hasMember() bool { return len(m.members) > 0 }
 
 // person is who is meant, before the details are looked at.
 type person struct {
@@ -167,7 +167,7 @@ func (o *Organisation) membership(p *person) *Membership {
 		m.ID = o.ownerID(p.username)
 	}
 	if len(m.Roles) > 1 {
-		m.Roles = o.Strongest(m.Roles)
+		m.Roles = o.strongest(m.Roles)
 	}
 	return m
 }

@@ -118,7 +118,7 @@ func (o *Organisation) KubernetesRole(name enrolv1alpha1.RoleName) enrolv1alpha1
 
 // SendAgain is Resend with the address, the type and the links that the invitation has.
 func (d *Domain) SendAgain(ctx context.Context, caller *identity.Caller, o *Organisation, id string) (*Invitation, error) {
-	view, err := d.Invitation(o, id)
+	view, err := d.invitationByID(o, id)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (o *Organisation) Roles() []Role {
 		roles = append(roles, o.role(name))
 	}
 	for _, own := range o.Spec.Roles {
-		if own.BasedOn != "" && o.Knows(own.Name) {
+		if own.BasedOn != "" && o.knows(own.Name) {
 			roles = append(roles, o.role(own.Name))
 		}
 	}
@@ -48,8 +48,8 @@ func (o *Organisation) RoleByID(id string) (Role, bool) {
 	return Role{}, false
 }
 
-// Knows tells whether the organisation has a role of that name.
-func (o *Organisation) Knows(name enrolv1alpha1.RoleName) bool {
+// knows tells whether the organisation has a role of that name.
+func (o *Organisation) knows(name enrolv1alpha1.RoleName) bool {
 	_, ok := o.terms.Base(name)
 	return ok
 }
@@ -75,8 +75,8 @@ func (o *Organisation) rank(name enrolv1alpha1.RoleName) int {
 	return rank
 }
 
-// Strongest orders roles, strongest first, each once.
-func (o *Organisation) Strongest(roles []enrolv1alpha1.RoleName) []enrolv1alpha1.RoleName {
+// strongest orders roles, strongest first, each once.
+func (o *Organisation) strongest(roles []enrolv1alpha1.RoleName) []enrolv1alpha1.RoleName {
 	sorted := make([]enrolv1alpha1.RoleName, 0, len(roles))
 	for _, role := range roles {
 		if !slices.Contains(sorted, role) {
@@ -90,7 +90,7 @@ func (o *Organisation) Strongest(roles []enrolv1alpha1.RoleName) []enrolv1alpha1
 // known wants every role to be one of the organisation's.
 func (o *Organisation) known(roles []enrolv1alpha1.RoleName) error {
 	for _, role := range roles {
-		if !o.Knows(role) {
+		if !o.knows(role) {
 			return fault.Bad(fault.Role, "unknown role")
 		}
 	}

@@ -25,8 +25,8 @@ const (
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 32 << 10
 
-	// ShutdownTimeout is how long a server waits for requests in flight where nothing else is said.
-	ShutdownTimeout = 30 * time.Second
+	// shutdownTimeout is how long a server waits for requests in flight where nothing else is said.
+	shutdownTimeout = 30 * time.Second
 )
 
 // ServerOptions for NewServer.
@@ -37,7 +37,7 @@ type ServerOptions struct {
 	CertFile, KeyFile string
 	// DrainDelay is how long requests are still taken after readiness became false: as long as load balancers need to see it.
 	DrainDelay time.Duration
-	// ShutdownTimeout is how long requests in flight may then take; 0: ShutdownTimeout.
+	// ShutdownTimeout is how long requests in flight may then take; 0: half a minute.
 	ShutdownTimeout time.Duration
 }
 
@@ -51,7 +51,7 @@ type Server struct {
 // NewServer is a server that does not listen yet. It fails if there is one of certificate and key only, or they cannot be read.
 func NewServer(handler http.Handler, o ServerOptions) (*Server, error) {
 	if o.ShutdownTimeout == 0 {
-		o.ShutdownTimeout = ShutdownTimeout
+		o.ShutdownTimeout = shutdownTimeout
 	}
 	s := &Server{options: o, http: &http.Server{
 		Handler:           handler,

@@ -61,7 +61,6 @@ const (
 	AcceptURL      Field = "acceptURL"
 	SignInURL      Field = "signInURL"
 	Type           Field = "type"
-	Organisation   Field = "organisation"
 )
 
 // Place is where in a request a value stands.

@@ -248,8 +248,8 @@ func SameOrigin(r *http.Request) error {
 	return protection.Check(alone)
 }
 
-// FromPage is SameOrigin for what only a page of ours may ask: a request that does not say where it comes from is refused too.
-func FromPage(r *http.Request) error {
+// fromPage is SameOrigin for what only a page of ours may ask: a request that does not say where it comes from is refused too.
+func fromPage(r *http.Request) error {
 	if r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == "" {
 		return errors.New("the request does not say where it comes from")
 	}

@@ -263,7 +263,7 @@ func (s *Sessions) recognise(ctx context.Context, idToken string) {
 
 // signOut ends the session of this browser.
 func (s *Sessions) signOut(w http.ResponseWriter, r *http.Request) {
-	if err := FromPage(r); err != nil {
+	if err := fromPage(r); err != nil {
 		s.answer(w, http.StatusForbidden, page{Title: "That did not come from here", Texts: []string{
 			"Another site asked to sign you out. Nothing was changed.",
 		}, Links: []link{{"Go on", "/"}}})

@@ -217,8 +217,8 @@ var errNoToken = errors.New("there is no token in the context to act with")
 
 type tokenKey struct{}
 
-// As is a context in which the callers' client acts with that token.
-func As(ctx context.Context, token string) context.Context {
+// actingAs is a context in which the callers' client acts with that token.
+func actingAs(ctx context.Context, token string) context.Context {
 	return context.WithValue(ctx, tokenKey{}, token)
 }
 

@@ -13,20 +13,20 @@ import (
 
 // Create creates an object as the caller.
 func (s *Store) Create(ctx context.Context, caller *identity.Caller, object client.Object) error {
-	err := s.callers.Create(As(ctx, caller.Token), object)
+	err := s.callers.Create(actingAs(ctx, caller.Token), object)
 	return s.note(caller, object, err)
 }
 
 // Update replaces an object as the caller. Its resourceVersion is what it was decided on.
 func (s *Store) Update(ctx context.Context, caller *identity.Caller, object client.Object) error {
-	err := s.callers.Update(As(ctx, caller.Token), object)
+	err := s.callers.Update(actingAs(ctx, caller.Token), object)
 	return s.note(caller, object, err)
 }
 
 // Delete deletes an object as the caller: the one with its UID, and as it is now; and waits until the cache has seen it go.
 func (s *Store) Delete(ctx context.Context, caller *identity.Caller, object client.Object) error {
 	uid := object.GetUID()
-	err := s.callers.Delete(As(ctx, caller.Token), object, client.Preconditions{UID: &uid})
+	err := s.callers.Delete(actingAs(ctx, caller.Token), object, client.Preconditions{UID: &uid})
 	if err != nil {
 		return err
 	}
