@@ -20,6 +20,9 @@ const (
 	AnnotationResend = "enrol.dev/resend-requested-at"
 	// AnnotationManagedInGit with the value "true" says that an object is kept in Git, where nothing else says so.
 	AnnotationManagedInGit = "enrol.dev/managed-in-git"
+	// ExtraVerifiedEmail is the extra of a user that the API server maps from the claims of a token, and only where the
+	// identity provider says that the address is verified.
+	ExtraVerifiedEmail = "enrol.dev/verified-email"
 	// HomeNamespacePrefix and the name of an Organisation make the name of its home namespace.
 	HomeNamespacePrefix = "org-"
 )

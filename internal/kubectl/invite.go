@@ -158,9 +158,6 @@ func (c *inviteCommand) invitation(
 	return invitation, nil
 }
 
-// verifiedEmail is where the API server tells which addresses of a user are verified.
-const verifiedEmail = "enrol.dev/verified-email"
-
 // inviter is who asks, with an address if it is known to be theirs, and with the groups that the right to invite comes from.
 func (c *inviteCommand) inviter(ctx context.Context, s *session, organisation string) (enrolv1alpha1.Inviter, error) {
 	me, err := s.whoAmI(ctx)
@@ -168,7 +165,7 @@ func (c *inviteCommand) inviter(ctx context.Context, s *session, organisation st
 		return enrolv1alpha1.Inviter{}, err
 	}
 	inviter := enrolv1alpha1.Inviter{Username: me.Username, Groups: slices.Clone(c.inviterGroups)}
-	if emails := me.Extra[verifiedEmail]; len(emails) > 0 {
+	if emails := me.Extra[enrolv1alpha1.ExtraVerifiedEmail]; len(emails) > 0 {
 		if email, err := address.Parse(emails[0]); err == nil && string(email) == emails[0] {
 			inviter.Email = email
 		}

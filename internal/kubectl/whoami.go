@@ -112,7 +112,7 @@ func (c *whoAmICommand) show(me *self) error {
 	out := c.streams.Out
 	say(out, "Username:  %s", me.User.Username)
 	say(out, "Groups:    %s", strings.Join(me.User.Groups, ", "))
-	if verified := me.User.Extra[verifiedEmail]; len(verified) > 0 {
+	if verified := me.User.Extra[enrolv1alpha1.ExtraVerifiedEmail]; len(verified) > 0 {
 		say(out, "Address:   %s (verified)", strings.Join(verified, ", "))
 	}
 	if len(me.Organisations) == 0 {
@@ -227,9 +227,10 @@ func isAbout(m *enrolv1alpha1.Member, user authenticationv1.UserInfo) bool {
 	if who := m.Status.Subject; who != nil {
 		return who.Kind == groupKind && slices.Contains(user.Groups, who.Name) || who.Kind != groupKind && who.Name == user.Username
 	}
+	verified := user.Extra[enrolv1alpha1.ExtraVerifiedEmail]
 	return m.Spec.Username != "" && string(m.Spec.Username) == user.Username ||
 		m.Spec.Group != "" && slices.Contains(user.Groups, string(m.Spec.Group)) ||
-		m.Spec.Email != "" && (string(m.Spec.Email) == user.Username || slices.Contains(user.Extra[verifiedEmail], string(m.Spec.Email)))
+		m.Spec.Email != "" && (string(m.Spec.Email) == user.Username || slices.Contains(verified, string(m.Spec.Email)))
 }
 
 // right is something that one may do in a home namespace.

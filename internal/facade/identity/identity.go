@@ -12,10 +12,6 @@ import (
 	"github.com/enrol-dev/enrol/internal/subject"
 )
 
-// ExtraVerifiedEmail is the extra of a user that the API server maps from the claims of a token, and only where the
-// identity provider says that the address is verified.
-const ExtraVerifiedEmail = "enrol.dev/verified-email"
-
 // Caller is who calls, as the API server knows them.
 type Caller struct {
 	// Username, UID, Groups and Extra are the API server's answer, prefixes included.
@@ -46,7 +42,7 @@ func newCaller(token string, info *userInfo, naming subject.Naming) *Caller {
 		}
 	}
 	// Several addresses would leave open which one is meant. One that is not ASCII is another than it looks like.
-	if values := info.Extra[ExtraVerifiedEmail]; len(values) == 1 && c.Name != "" {
+	if values := info.Extra[enrolv1alpha1.ExtraVerifiedEmail]; len(values) == 1 && c.Name != "" {
 		if email, err := address.Parse(values[0]); err == nil && string(email) == address.Lower(values[0]) {
 			c.VerifiedEmail = string(email)
 		}
