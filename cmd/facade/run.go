@@ -38,7 +38,7 @@ type configuration struct {
 	listenAddress, healthAddress    string
 	certFile, keyFile               string
 	requireTLS                      bool
-	versioning, describing          bool
+	asking                          settings.Asking
 	proxies                         edge.Proxies
 	origins                         edge.Origins
 	callersPerMinute, sourcesMinute int
@@ -70,19 +70,14 @@ func (c *configuration) flags() *flag.FlagSet {
 	flags.DurationVar(&c.drainDelay, "drain-delay", 0,
 		"how long to go on after readiness has become false at the end: as long as load balancers need to see it")
 	c.browsing.add(flags)
-	flags.BoolVar(&c.versioning, "version", false, "print the version and end")
-	flags.BoolVar(&c.describing, "describe-flags", false, "print what there is to know about each flag, in JSON, and end")
+	c.asking.Add(flags)
 	return flags
 }
 
 func parse(args []string) (*configuration, error) {
 	c := &configuration{}
-	flags := c.flags()
-	if err := flags.Parse(args); err != nil {
+	if err := settings.Parse(c.flags(), args); err != nil {
 		return nil, err
-	}
-	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("must have flags only, not %q", flags.Args())
 	}
 	if c.callersPerMinute < 0 || c.sourcesMinute < 0 || c.drainDelay < 0 {
 		return nil, errors.New("limits and delays must not be negative")
@@ -96,12 +91,8 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if c.versioning {
-		fmt.Println(version)
-		return nil
-	}
-	if c.describing {
-		return settings.Describe(os.Stdout, new(configuration).flags())
+	if asked, err := c.asking.Answer(os.Stdout, version, new(configuration).flags()); asked {
+		return err
 	}
 	stopTracing, err := c.telemetry.StartTracing(ctx, installed.Facade, version)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"time"
 
@@ -28,14 +27,14 @@ import (
 
 // configuration is what the flags say.
 type configuration struct {
-	cluster                             settings.Cluster
-	telemetry                           telemetry.Flags
-	namespace                           string
-	healthAddress                       string
-	tokenKeys                           string
-	mail                                mailFlags
-	leaderElect, versioning, describing bool
-	withoutPolicies                     bool
+	cluster                      settings.Cluster
+	telemetry                    telemetry.Flags
+	namespace                    string
+	healthAddress                string
+	tokenKeys                    string
+	mail                         mailFlags
+	asking                       settings.Asking
+	leaderElect, withoutPolicies bool
 }
 
 // flags are those of the operator.
@@ -54,19 +53,14 @@ func (c *configuration) flags() *flag.FlagSet {
 		"give access although the admission policies that say who may grant what are not there; only where everybody who "+
 			"may write Members, Invitations and labels of Namespaces is trusted with everything")
 	c.mail.add(flags)
-	flags.BoolVar(&c.versioning, "version", false, "print the version and end")
-	flags.BoolVar(&c.describing, "describe-flags", false, "print what there is to know about each flag, in JSON, and end")
+	c.asking.Add(flags)
 	return flags
 }
 
 func parse(args []string) (*configuration, error) {
 	c := &configuration{}
-	flags := c.flags()
-	if err := flags.Parse(args); err != nil {
+	if err := settings.Parse(c.flags(), args); err != nil {
 		return nil, err
-	}
-	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("must have flags only, not %q", flags.Args())
 	}
 	return c, errors.Join(c.cluster.Check(), c.telemetry.Check())
 }
@@ -77,12 +71,8 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if c.versioning {
-		fmt.Println(version)
-		return nil
-	}
-	if c.describing {
-		return settings.Describe(os.Stdout, new(configuration).flags())
+	if asked, err := c.asking.Answer(os.Stdout, version, new(configuration).flags()); asked {
+		return err
 	}
 	stopTracing, err := c.telemetry.StartTracing(ctx, installed.Operator, version)
 	if err != nil {
