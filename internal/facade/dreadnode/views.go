@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/facade/dialect"
 	"github.com/enrol-dev/enrol/internal/facade/domain"
 )
 
@@ -44,7 +45,7 @@ func (s *server) invitation(i *domain.Invitation) OrganizationInvitationResponse
 	}
 	return OrganizationInvitationResponse{
 		ID: i.ID, OrgID: o.ID(), OrgName: o.Title(), Email: i.Email, Role: shown(o, i.Role()),
-		InvitedBy: orNull(s.domain.InviterID(o, &i.InvitedBy)), Status: status, CreatedAt: i.Created, ExpiresAt: i.Expire,
+		InvitedBy: dialect.OrNull(s.domain.InviterID(o, &i.InvitedBy)), Status: status, CreatedAt: i.Created, ExpiresAt: i.Expire,
 	}
 }
 
@@ -52,18 +53,10 @@ func (s *server) invitation(i *domain.Invitation) OrganizationInvitationResponse
 func (s *server) member(m *domain.Membership) OrganizationMemberResponse {
 	o := m.Organisation
 	return OrganizationMemberResponse{
-		ID: m.ID, OrgID: o.ID(), OrgName: o.Title(), UserID: m.UserID(), UserEmail: m.Email, UserName: orNull(m.Username),
-		Role: shown(o, m.Role()), IsActive: !m.Pending() && !m.Suspended, InvitedBy: orNull(s.domain.InviterID(o, m.InvitedBy)),
+		ID: m.ID, OrgID: o.ID(), OrgName: o.Title(), UserID: m.UserID(), UserEmail: m.Email, UserName: dialect.OrNull(m.Username),
+		Role: shown(o, m.Role()), IsActive: !m.Pending() && !m.Suspended, InvitedBy: dialect.OrNull(s.domain.InviterID(o, m.InvitedBy)),
 		JoinedAt: m.Created,
 	}
-}
-
-// orNull is a text, null for none.
-func orNull(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 // declined is the answer to whoever did not join: null in the place of a membership, for which the generated code has no type.
@@ -71,8 +64,5 @@ type declined struct{}
 
 // VisitRespondToInvitationResponse writes it.
 func (declined) VisitRespondToInvitationResponse(w http.ResponseWriter) error {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusOK)
-	_, err := w.Write([]byte("null\n"))
-	return err
+	return dialect.WriteNull(w)
 }

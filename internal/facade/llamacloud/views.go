@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/facade/dialect"
 	"github.com/enrol-dev/enrol/internal/facade/domain"
 )
 
@@ -46,11 +47,11 @@ func (v *views) users(memberships []*domain.Membership) []UserOrganization {
 
 func (v *views) user(m *domain.Membership) UserOrganization {
 	u := UserOrganization{
-		ID: m.ID, CreatedAt: m.Created, UpdatedAt: m.Updated, Email: v.email(m), UserID: orNull(m.Username),
+		ID: m.ID, CreatedAt: m.Created, UpdatedAt: m.Updated, Email: v.email(m), UserID: dialect.OrNull(m.Username),
 		OrganizationID: m.Organisation.ID(), Pending: m.Pending(), Roles: make([]UserOrganizationRole, 0, len(m.Roles)),
 	}
 	if by := m.InvitedBy; by != nil {
-		u.InvitedByUserID, u.InvitedByUserEmail = orNull(by.Username), orNull(string(by.Email))
+		u.InvitedByUserID, u.InvitedByUserEmail = dialect.OrNull(by.Username), dialect.OrNull(string(by.Email))
 	}
 	for _, role := range m.Roles {
 		u.Roles = append(u.Roles, v.roleOf(m, role))
@@ -158,21 +159,10 @@ func noReplyDomain(publicURL string) string {
 	return "users.noreply." + host
 }
 
-// orNull is a text, null for none.
-func orNull(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
-}
-
 // noRole is the answer to whoever has no role: null, for which the generated code has no type.
 type noRole struct{}
 
 // VisitReadOwnRoleResponse writes it.
 func (noRole) VisitReadOwnRoleResponse(w http.ResponseWriter) error {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusOK)
-	_, err := w.Write([]byte("null\n"))
-	return err
+	return dialect.WriteNull(w)
 }
