@@ -174,24 +174,30 @@ func (b *bench) finishMembers(ctx context.Context, s *stage, m *membersRows) err
 		return nil
 	}
 	b.say("watching the operator rest for %s ...", b.rest)
-	before, err := s.operatorSent(ctx)
+	sent, err := b.sentAtRest(ctx, s)
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, b.rest); err != nil {
-		return err
-	}
-	after, err := s.operatorSent(ctx)
-	if err != nil {
-		return err
-	}
-	m.atRest.Values = []float64{after - before}
+	m.atRest.Values = []float64{sent}
 	m.atRest.note("counted by the operator's own client, whatever the resource; it runs without leader election here")
 	m.bindings.note("RoleBinding and status writes are those that the API server answered, whatever the answer")
 	b.add(m.bindings)
 	b.add(m.atRest)
 	b.add(m.statuses)
 	return nil
+}
+
+// sentAtRest is how many writing requests the operator sends while nothing happens.
+func (b *bench) sentAtRest(ctx context.Context, s *stage) (float64, error) {
+	before, err := s.operatorSent(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := pause(ctx, b.rest); err != nil {
+		return 0, err
+	}
+	after, err := s.operatorSent(ctx)
+	return after - before, err
 }
 
 // operatorSent is how many writing requests the operator has sent since its start.
