@@ -120,6 +120,9 @@ func (p *Pages) opening(ctx context.Context, visitor *session.Visitor, l letter)
 	case domain.Foreign:
 		return foreign(visitor, l), nil
 	case domain.Mine:
+		if !visitor.Vouched {
+			return unvouched(), nil
+		}
 		return redirect(acceptedPath + "?" + url.Values{queryOrganisation: {opening.Organisation.ID()}}.Encode()), nil
 	default:
 		return closed(visitor, opening), nil
@@ -232,6 +235,13 @@ func foreign(visitor *session.Visitor, l letter) *answer {
 		Who: who(visitor), Back: session.SignInAsAnother(l.path())})
 }
 
+// unvouched is for somebody who has accepted with the token of the mail, and is not shown more: the name is an address that the
+// identity provider has not verified.
+func unvouched() *answer {
+	return show(http.StatusOK, "message", "You have accepted", message{
+		Text: "Your answer is recorded. What you have can be seen here once your identity provider has verified your address."})
+}
+
 // closedView is about an invitation that cannot be answered any more.
 type closedView struct {
 	Text string
@@ -275,6 +285,9 @@ func closed(visitor *session.Visitor, opening *domain.Opening) *answer {
 func (p *Pages) accepted(_ context.Context, visitor *session.Visitor, r *http.Request) (*answer, error) {
 	if visitor == nil {
 		return nil, fault.New(fault.Unauthenticated, "")
+	}
+	if !visitor.Vouched {
+		return notFound(), nil
 	}
 	o, err := p.Domain.Find(domain.Ref{UID: r.URL.Query().Get(queryOrganisation)})
 	if err != nil {

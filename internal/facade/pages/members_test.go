@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/facade/domain"
@@ -379,6 +380,39 @@ func TestHome(t *testing.T) {
 			}
 			if got := strings.Contains(page, invitation); got != tc.invitations {
 				t.Errorf("%s: invitations %t:\n%s", tc.reason, got, page)
+			}
+		})
+	}
+}
+
+// TestAcceptedIsForThePerson: what somebody has is shown to whoever is known to be that person. The page's address holds no secret.
+func TestAcceptedIsForThePerson(t *testing.T) {
+	t.Parallel()
+	c := acme()
+	made := &enrolv1alpha1.Member{ObjectMeta: metav1.ObjectMeta{
+		Name: "made", Namespace: "org-acme", Annotations: map[string]string{enrolv1alpha1.AnnotationInvitation: "1f"},
+	}}
+	made.Spec.Username = kim
+	c.add("members", made)
+	s := serve(t, c)
+	for name, tc := range map[string]struct {
+		reason, who, target string
+		status              int
+		shown               bool
+	}{
+		"Member":     {"the API server knows the person", joe, "/invitations/accepted?organisation=acme", http.StatusOK, true},
+		"Verified":   {"the identity provider does", "?" + joe, "/invitations/accepted?organisation=acme", http.StatusOK, true},
+		"Unverified": {"anybody can put any address into an account", "!" + joe, "/invitations/accepted?organisation=acme", http.StatusNotFound, false},
+		"Owner":      {"an owner's as well", "!" + ada, "/invitations/accepted?organisation=acme", http.StatusNotFound, false},
+		"Finished":   {"an invitation that is gone leads there", kim, "/invitations?invitation=1f", http.StatusSeeOther, false},
+		"Claimed":    {"but nobody who only says to be the person", "!" + kim, "/invitations?invitation=1f", http.StatusOK, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := s.get(tc.who, tc.target)
+			page := w.Body.String() + w.Header().Get("Location")
+			if w.Code != tc.status || strings.Contains(page, "Acme Ltd") != tc.shown {
+				t.Errorf("%s: got %d, want %d:\n%s", tc.reason, w.Code, tc.status, page)
 			}
 		})
 	}

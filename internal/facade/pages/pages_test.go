@@ -43,7 +43,7 @@ func shown(p *Pages, visitor *session.Visitor, a *answer) *httptest.ResponseReco
 }
 
 func visitorNamed(email string) *session.Visitor {
-	return &session.Visitor{Caller: &identity.Caller{Name: email}, Email: email, EmailVerified: true}
+	return &session.Visitor{Caller: &identity.Caller{Name: email}, Email: email, EmailVerified: true, Vouched: true}
 }
 
 const script = `<script>alert(1)</script>`

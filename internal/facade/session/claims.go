@@ -23,6 +23,7 @@ func (i *Issuer) visitor(c claims, naming subject.Naming) *Visitor {
 	v := &Visitor{Issuer: i.URL, Subject: c.text("sub"), Email: i.email(c), Groups: i.groups(c, naming)}
 	v.EmailVerified = v.Email != "" && i.verified(c)
 	v.Caller = &identity.Caller{Name: i.username(c, v.Email, naming)}
+	v.Vouched = v.Caller.Name != "" && (v.EmailVerified || i.UsernameClaim != claimEmail)
 	if v.EmailVerified && v.Caller.Name != "" {
 		v.Caller.VerifiedEmail = v.Email
 	}

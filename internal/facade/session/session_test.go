@@ -40,7 +40,7 @@ func TestSignIn(t *testing.T) {
 	}
 	v := b.visitor()
 	want := &Visitor{
-		Caller: &identity.Caller{Username: person, Name: person, Token: v.Caller.Token}, Trusted: true,
+		Caller: &identity.Caller{Username: person, Name: person, Token: v.Caller.Token}, Trusted: true, Vouched: true,
 		Email: person, EmailVerified: true, Issuer: f.URL, Subject: "jane-1",
 	}
 	if diff := cmp.Diff(want, v); diff != "" {
@@ -63,7 +63,8 @@ func TestStranger(t *testing.T) {
 	b := f.browser()
 	b.signIn()
 	want := &Visitor{
-		Caller: &identity.Caller{Name: person, VerifiedEmail: person}, Email: person, EmailVerified: true, Issuer: f.URL, Subject: "jane-1",
+		Caller: &identity.Caller{Name: person, VerifiedEmail: person}, Vouched: true, Email: person, EmailVerified: true, Issuer: f.URL,
+		Subject: "jane-1",
 	}
 	if diff := cmp.Diff(want, b.visitor()); diff != "" {
 		t.Errorf("visitor (-want +got):\n%s", diff)
@@ -490,7 +491,7 @@ func TestVisitor(t *testing.T) {
 		caller identity.Caller
 	}{
 		"Verified": {"a JSON true", nil, claims{"email": "Jane@Example.com", "email_verified": true},
-			Visitor{Email: person, EmailVerified: true}, identity.Caller{Name: person, VerifiedEmail: person}},
+			Visitor{Email: person, EmailVerified: true, Vouched: true}, identity.Caller{Name: person, VerifiedEmail: person}},
 		"Absent": {"nothing is said", nil, claims{"email": person}, Visitor{Email: person}, identity.Caller{Name: person}},
 		"False":  {"no", nil, claims{"email": person, "email_verified": false}, Visitor{Email: person}, identity.Caller{Name: person}},
 		"Text":   {"a text", nil, claims{"email": person, "email_verified": "true"}, Visitor{Email: person}, identity.Caller{Name: person}},
@@ -498,7 +499,7 @@ func TestVisitor(t *testing.T) {
 		"Null":   {"null", nil, claims{"email": person, "email_verified": nil}, Visitor{Email: person}, identity.Caller{Name: person}},
 		"Spelt":  {"another claim", nil, claims{"email": person, "Email_Verified": true}, Visitor{Email: person}, identity.Caller{Name: person}},
 		"Trusted": {"a provider that never says", func(i *Issuer) { i.TrustEmail = true }, claims{"email": person},
-			Visitor{Email: person, EmailVerified: true}, identity.Caller{Name: person, VerifiedEmail: person}},
+			Visitor{Email: person, EmailVerified: true, Vouched: true}, identity.Caller{Name: person, VerifiedEmail: person}},
 		"TrustedFalse": {"a provider that says no", func(i *Issuer) { i.TrustEmail = true }, claims{"email": person, "email_verified": false},
 			Visitor{Email: person}, identity.Caller{Name: person}},
 		"TrustedNull": {"a provider that says null", func(i *Issuer) { i.TrustEmail = true }, claims{"email": person, "email_verified": nil},
@@ -509,14 +510,16 @@ func TestVisitor(t *testing.T) {
 		"FullWidth": {"full-width letters in the domain", nil, claims{"email": "kim@\uff45xample.com", "email_verified": true}, Visitor{}, identity.Caller{}},
 		"Cyrillic":  {"Cyrillic e in the domain", nil, claims{"email": "kim@\u0435xample.com", "email_verified": true}, Visitor{}, identity.Caller{}},
 		"OwnDomain": {"a domain of the provider's", func(i *Issuer) { i.EmailDomains = []string{"example.com"} }, claims{"email": person, "email_verified": true},
-			Visitor{Email: person, EmailVerified: true}, identity.Caller{Name: person, VerifiedEmail: person}},
+			Visitor{Email: person, EmailVerified: true, Vouched: true}, identity.Caller{Name: person, VerifiedEmail: person}},
 		"OtherDomain": {"a domain of somebody else's", func(i *Issuer) { i.EmailDomains = []string{"example.org"} }, claims{"email": person, "email_verified": true},
 			Visitor{}, identity.Caller{}},
 		"Subdomain": {"a subdomain is another domain", func(i *Issuer) { i.EmailDomains = []string{"com"} }, claims{"email": person, "email_verified": true},
 			Visitor{}, identity.Caller{}},
 		"Claim": {"another claim for usernames", func(i *Issuer) { i.UsernameClaim = "preferred_username" },
 			claims{"email": person, "email_verified": true, "preferred_username": "jane"},
-			Visitor{Email: person, EmailVerified: true}, identity.Caller{Name: "jane", VerifiedEmail: person}},
+			Visitor{Email: person, EmailVerified: true, Vouched: true}, identity.Caller{Name: "jane", VerifiedEmail: person}},
+		"ClaimAlone": {"a username is the provider's word, whatever the address is", func(i *Issuer) { i.UsernameClaim = "preferred_username" },
+			claims{"email": person, "preferred_username": "jane"}, Visitor{Email: person, Vouched: true}, identity.Caller{Name: "jane"}},
 		"NoClaim": {"without it, nobody", func(i *Issuer) { i.UsernameClaim = "preferred_username" }, claims{"email": person, "email_verified": true},
 			Visitor{Email: person, EmailVerified: true}, identity.Caller{}},
 		"Reserved": {"one of Kubernetes' own", func(i *Issuer) { i.UsernameClaim = "preferred_username" }, claims{"preferred_username": "system:admin"},

@@ -104,7 +104,7 @@ func (s *Sessions) Visitor(r *http.Request) (*Visitor, error) {
 	caller, err := s.Reviewer.Caller(r.Context(), c.idToken)
 	switch {
 	case err == nil:
-		v.Caller, v.Trusted = caller, true
+		v.Caller, v.Trusted, v.Vouched = caller, true, true
 	case !errors.Is(err, identity.ErrRefused):
 		return nil, err
 	}

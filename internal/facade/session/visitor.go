@@ -15,6 +15,10 @@ type Visitor struct {
 	Caller *identity.Caller
 	// Trusted is true where the API server takes the ID token.
 	Trusted bool
+	// Vouched is true where Caller.Name is somebody's word: the API server's, or the identity provider's. It is false where the name
+	// is an address that nobody has verified, which anybody may have put into an account: it answers an invitation together with
+	// the token of its mail, and shows nothing of what somebody of that name has.
+	Vouched bool
 	// Email is the address in the ID token in lower case, verified or not; "" for none.
 	Email string
 	// EmailVerified is true only where the identity provider says so, or is trusted to have looked.
