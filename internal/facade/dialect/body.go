@@ -36,6 +36,9 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request, o *operation)
 	details := bodyFaults(o.body, value)
 	if o.Values != nil && isList {
 		more := o.Values(r.Context(), SessionOf(r.Context()).Organisation, value, details)
+		if err := r.Context().Err(); err != nil {
+			return r, fault.OfSelf(err)
+		}
 		details = sorted(o.body, append(details, h.named(more)...))
 	}
 	if len(details) > 0 {

@@ -19,9 +19,10 @@ type planned struct {
 	ofRow     []*addition
 }
 
-// CheckAll is everything that is wrong with the values of the rows, in their order. Rows to skip are wrong already.
-func (d *Domain) CheckAll(o *Organisation, rows []Addition, skip func(row int) bool) []fault.Detail {
-	_, details := d.plan(o, rows, skip)
+// CheckAll is everything that is wrong with the values of the rows, in their order; what was found so far when the context ends. Rows
+// to skip are wrong already.
+func (d *Domain) CheckAll(ctx context.Context, o *Organisation, rows []Addition, skip func(row int) bool) []fault.Detail {
+	_, details := d.plan(ctx, o, rows, skip)
 	return details
 }
 
@@ -38,7 +39,10 @@ func (d *Domain) Check(o *Organisation, row Addition) []fault.Detail {
 func (d *Domain) AddAll(
 	ctx context.Context, caller *identity.Caller, o *Organisation, rows []Addition,
 ) ([]*Membership, error) {
-	plan, details := d.plan(o, rows, func(int) bool { return false })
+	plan, details := d.plan(ctx, o, rows, func(int) bool { return false })
+	if err := ctx.Err(); err != nil {
+		return nil, fault.OfSelf(err)
+	}
 	if len(details) > 0 {
 		return nil, &fault.Error{Kind: fault.Invalid, Details: details}
 	}
@@ -97,14 +101,18 @@ func eachOf(ctx context.Context, rows int, alone func(row int) bool, do func(ctx
 	return nil
 }
 
-// plan checks the rows and finds those about the same person, which must want the same.
-func (d *Domain) plan(o *Organisation, rows []Addition, skip func(row int) bool) (planned, []fault.Detail) {
+// plan checks the rows and finds those about the same person, which must want the same. It is of no use when the context has ended:
+// where a person has thousands of Members, each row takes long, and nobody waits any more.
+func (d *Domain) plan(ctx context.Context, o *Organisation, rows []Addition, skip func(row int) bool) (planned, []fault.Detail) {
 	var (
 		plan    planned
 		details []fault.Detail
 		known   = map[string]*addition{}
 	)
 	for row, wanted := range rows {
+		if ctx.Err() != nil {
+			break
+		}
 		if skip(row) {
 			continue
 		}
@@ -183,9 +191,14 @@ type Removal struct {
 	Projects []string
 }
 
-// CheckRemovals is everything that is wrong with the values of the rows, in their order. Rows to skip are wrong already.
-func (d *Domain) CheckRemovals(o *Organisation, rows []Removal, skip func(row int) bool) (details []fault.Detail) {
+// CheckRemovals is CheckAll for rows to remove.
+func (d *Domain) CheckRemovals(
+	ctx context.Context, o *Organisation, rows []Removal, skip func(row int) bool,
+) (details []fault.Detail) {
 	for i, row := range rows {
+		if ctx.Err() != nil {
+			break
+		}
 		if skip(i) {
 			continue
 		}
@@ -199,7 +212,11 @@ func (d *Domain) CheckRemovals(o *Organisation, rows []Removal, skip func(row in
 // RemoveAll takes people out. All rows are checked, and all rights asked for, before the first write. People who are not found are
 // passed over.
 func (d *Domain) RemoveAll(ctx context.Context, caller *identity.Caller, o *Organisation, rows []Removal) error {
-	if details := d.CheckRemovals(o, rows, func(int) bool { return false }); len(details) > 0 {
+	details := d.CheckRemovals(ctx, o, rows, func(int) bool { return false })
+	if err := ctx.Err(); err != nil {
+		return fault.OfSelf(err)
+	}
+	if len(details) > 0 {
 		return &fault.Error{Kind: fault.Invalid, Details: details}
 	}
 	leaving, narrowed := d.leavers(o, rows)

@@ -233,39 +233,61 @@ func (d *Domain) look(o *Organisation, username, email string) (byName, byEmail 
 }
 
 // candidates are the Members that can have to do with a username or an address. Whoever is found by one is looked for by the
-// other as well: an address without a username belongs to whoever has it.
+// other as well: an address without a username belongs to whoever has it. Of one person there may be thousands of Members, made by
+// somebody who wants this to take long: each must cost the same.
 func (d *Domain) candidates(o *Organisation, username, email string) []*enrolv1alpha1.Member {
-	names, addresses := addNew(nil, username), addNew(nil, email)
+	var names, addresses series[string]
+	names.add(username)
+	addresses.add(email)
 	for _, owner := range o.Spec.Owners {
 		known := store.Email(string(owner.Username), string(owner.Email))
 		if string(owner.Username) == username {
-			addresses = addNew(addresses, known)
+			addresses.add(known)
 		}
 		if email != "" && known == email {
-			names = addNew(names, string(owner.Username))
+			names.add(string(owner.Username))
 		}
 	}
 	home := o.HomeNamespace()
-	var found []*enrolv1alpha1.Member
+	var found series[*enrolv1alpha1.Member]
 	add := func(members []*enrolv1alpha1.Member) {
 		for _, m := range members {
-			if !slices.Contains(found, m) {
-				found = append(found, m)
+			if found.add(m) {
+				names.add(store.Username(m))
+				addresses.add(store.Email(store.Username(m), string(m.Spec.Email)))
 			}
-			names = addNew(names, store.Username(m))
-			addresses = addNew(addresses, store.Email(store.Username(m), string(m.Spec.Email)))
 		}
 	}
-	for i, j := 0, 0; i < len(names) || j < len(addresses); {
-		if i < len(names) {
-			add(d.Store.MembersByUsername(home, names[i]))
+	for i, j := 0, 0; i < len(names.values) || j < len(addresses.values); {
+		if i < len(names.values) {
+			add(d.Store.MembersByUsername(home, names.values[i]))
 			i++
 			continue
 		}
-		add(d.Store.MembersByEmail(home, addresses[j]))
+		add(d.Store.MembersByEmail(home, addresses.values[j]))
 		j++
 	}
-	return found
+	return found.values
+}
+
+// series are values in the order in which they were added, each once.
+type series[T comparable] struct {
+	values []T
+	known  map[T]struct{}
+}
+
+// add tells whether the value is a new one; the zero value is none.
+func (s *series[T]) add(value T) bool {
+	var none T
+	if _, known := s.known[value]; known || value == none {
+		return false
+	}
+	if s.known == nil {
+		s.known = map[T]struct{}{}
+	}
+	s.known[value] = struct{}{}
+	s.values = append(s.values, value)
+	return true
 }
 
 func addNew(values []string, value string) []string {

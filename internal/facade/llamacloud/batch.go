@@ -18,10 +18,10 @@ type valuesFunc = func(ctx context.Context, o *domain.Organisation, body any, wr
 
 // checkAdditions says what is wrong with the values of rows to add. Those of a row that is wrong by the document are looked at as far
 // as that can be done, and not beside those of other rows.
-func (s *server) checkAdditions(_ context.Context, o *domain.Organisation, body any, wrong []fault.Detail) []fault.Detail {
+func (s *server) checkAdditions(ctx context.Context, o *domain.Organisation, body any, wrong []fault.Detail) []fault.Detail {
 	rows, faults := rowsOf[UserOrganizationCreate](body, wrong)
 	additions, details := s.namesOf(o).additions(rows)
-	details = append(details, s.domain.CheckAll(o, additions, func(row int) bool { return faults[row] != nil })...)
+	details = append(details, s.domain.CheckAll(ctx, o, additions, func(row int) bool { return faults[row] != nil })...)
 	for row, fields := range faults {
 		a := additions[row]
 		if fields["user_id"] {
@@ -40,13 +40,13 @@ func (s *server) checkAdditions(_ context.Context, o *domain.Organisation, body 
 }
 
 // checkRemovals says what is wrong with the values of rows to remove. Whether projects are there is for the handler to find.
-func (s *server) checkRemovals(_ context.Context, o *domain.Organisation, body any, wrong []fault.Detail) []fault.Detail {
+func (s *server) checkRemovals(ctx context.Context, o *domain.Organisation, body any, wrong []fault.Detail) []fault.Detail {
 	rows, faults := rowsOf[UserOrganizationDelete](body, wrong)
 	removals := make([]domain.Removal, 0, len(rows))
 	for _, row := range rows {
 		removals = append(removals, domain.Removal{Username: value(row.UserID), Email: value(row.Email)})
 	}
-	return s.domain.CheckRemovals(o, removals, func(row int) bool { return faults[row].whole() || faults[row].names() })
+	return s.domain.CheckRemovals(ctx, o, removals, func(row int) bool { return faults[row].whole() || faults[row].names() })
 }
 
 // fields are those of a row that are wrong by the document; "" for the row as a whole.

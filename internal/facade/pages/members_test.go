@@ -1,6 +1,8 @@
 package pages
 
 import (
+	"context"
+	"fmt"
 	"html"
 	"net/http"
 	"net/http/httptest"
@@ -415,6 +417,37 @@ func TestAcceptedIsForThePerson(t *testing.T) {
 				t.Errorf("%s: got %d, want %d:\n%s", tc.reason, w.Code, tc.status, page)
 			}
 		})
+	}
+}
+
+// TestThousandsOfMembersOfOnePerson: whoever may make Members can make many for one person, which must not keep the facade busy, least
+// of all for a batch that nobody waits for any more.
+func TestThousandsOfMembersOfOnePerson(t *testing.T) {
+	t.Parallel()
+	const many, longest = 30_000, 2 * time.Second // With each Member compared to each it is 6 s.
+	c := acme()
+	for i := range many {
+		c.member(fmt.Sprintf("m%d", i), enrolv1alpha1.MemberSpec{
+			Username: maxim, Email: enrolv1alpha1.Email(fmt.Sprintf("max-%d@example.com", i)),
+		})
+	}
+	d := serve(t, c).pages.Domain
+	o, err := d.Find(domain.Ref{Slug: "acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if details := d.Check(o, domain.Addition{Username: maxim}); len(details) > 0 || time.Since(begun) > longest {
+		t.Errorf("looking for a person took %s, and found wrong: %v", time.Since(begun), details)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	nobody := func(int) bool { return false }
+	if details := d.CheckAll(ended, o, make([]domain.Addition, 2), nobody); len(details) > 0 {
+		t.Errorf("rows to add were looked at for nobody: %v", details)
+	}
+	if details := d.CheckRemovals(ended, o, make([]domain.Removal, 2), nobody); len(details) > 0 {
+		t.Errorf("rows to remove were looked at for nobody: %v", details)
 	}
 }
 
