@@ -44,6 +44,7 @@ type Options struct {
 type Domain struct {
 	Options
 
+	// organisations are those that were looked at last, by UID.
 	organisations *cache.LRUExpireCache
 	// removed remembers the names of who was removed, by what they were called.
 	removed *cache.LRUExpireCache
@@ -113,13 +114,14 @@ func (d *Domain) Find(ref Ref) (*Organisation, error) {
 	return d.organisation(found), nil
 }
 
-// organisation adds what is derived from an Organisation, once for each version of it.
+// organisation adds what is derived from an Organisation, once for each version of it. Of one Organisation only the version that was
+// looked at last is kept: each answer to an invitation reads one more.
 func (d *Domain) organisation(o *enrolv1alpha1.Organisation) *Organisation {
-	if known, ok := d.organisations.Get(o); ok {
+	if known, ok := d.organisations.Get(o.UID); ok && known.(*Organisation).Organisation == o {
 		return known.(*Organisation)
 	}
 	made := &Organisation{Organisation: o, terms: access.NewTerms(o, d.Naming)}
-	d.organisations.Add(o, made, time.Hour)
+	d.organisations.Add(o.UID, made, time.Hour)
 	return made
 }
 

@@ -26,8 +26,10 @@ var ErrRefused = errors.New("the token was refused")
 const (
 	// maxAge is how long the API server's answer counts.
 	maxAge = 10 * time.Second
-	// maxCallers bounds how many answers are kept.
+	// maxCallers bounds how many answers are kept, and maxKept how many bytes the token of one has: together 64 MiB. Whoever may ask
+	// for tokens of a ServiceAccount can have as many as they like, as long as a request's header.
 	maxCallers = 8192
+	maxKept    = 8 << 10
 )
 
 type userInfo = authenticationv1.UserInfo
@@ -73,7 +75,7 @@ func (r *Reviewer) Caller(ctx context.Context, token string) (*Caller, error) {
 	}
 	metrics.TokenAccepted.Inc()
 	caller := newCaller(token, &status.User, r.naming)
-	if age := min(maxAge, expiry(token).Sub(r.clock.Now())); age > 0 {
+	if age := min(maxAge, expiry(token).Sub(r.clock.Now())); age > 0 && len(token) <= maxKept {
 		r.callers.Add(key, caller, age)
 	}
 	return caller, nil

@@ -3,6 +3,7 @@ package review
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -60,19 +61,21 @@ func New(reviews authorizationclient.SubjectAccessReviewInterface, clock clock.P
 	return &Access{reviews: reviews, allowed: cache.NewLRUExpireCacheWithClock(maxAnswers, clock)}
 }
 
-// question is one that an answer is kept for: of one token, so that groups and extras are the same, or of a username alone.
+// question is one that an answer is kept for: of one token, so that groups and extras are the same, or of a username alone, with no
+// token. The token is there as its hash: what is kept outlives a caller, and must not keep the token.
 type question struct {
-	caller    *identity.Caller
-	alone     string
+	token     [sha256.Size]byte
+	username  string
 	namespace string
 	right     Right
 }
 
 // Allowed tells whether a caller has a right in a namespace. An error is no answer, and means no.
 func (a *Access) Allowed(ctx context.Context, caller *identity.Caller, namespace string, right Right) (bool, error) {
-	return a.remembered(question{caller: caller, namespace: namespace, right: right}, func() (bool, error) {
-		return a.Now(ctx, caller, namespace, right)
-	})
+	asked := question{
+		token: sha256.Sum256([]byte(caller.Token)), username: caller.Username, namespace: namespace, right: right,
+	}
+	return a.remembered(asked, func() (bool, error) { return a.Now(ctx, caller, namespace, right) })
 }
 
 // remembered asks only when no yes is known.
@@ -95,7 +98,7 @@ func (a *Access) Now(ctx context.Context, caller *identity.Caller, namespace str
 
 // Alone is Allowed for the caller without any group, as if the name were all that is known.
 func (a *Access) Alone(ctx context.Context, caller *identity.Caller, namespace string, right Right) (bool, error) {
-	return a.remembered(question{alone: caller.Username, namespace: namespace, right: right}, func() (bool, error) {
+	return a.remembered(question{username: caller.Username, namespace: namespace, right: right}, func() (bool, error) {
 		return a.ask(ctx, &identity.Caller{Username: caller.Username}, []string{"system:authenticated"}, namespace, right)
 	})
 }
