@@ -3,6 +3,7 @@ package preflight
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -30,6 +31,9 @@ func judgeCRDs(c *cluster) []Finding {
 		}
 		for _, lack := range lacks(ours.rules, theirs.rules) {
 			outdated = append(outdated, fmt.Sprintf("%s has not the rule %s", name, lack))
+		}
+		for _, bound := range loosened(ours.bounds, theirs.bounds) {
+			outdated = append(outdated, fmt.Sprintf("%s does not bound %s", name, bound))
 		}
 		for _, more := range lacks(theirs.fields, ours.fields) {
 			newer = append(newer, fmt.Sprintf("%s has the field %s", name, more))
@@ -81,19 +85,19 @@ func established(crd *apiextensionsv1.CustomResourceDefinition) bool {
 	})
 }
 
-// content is what a schema has: fields by their paths, and rules of them by path and message.
-type content struct{ fields, rules map[string]struct{} }
+// content is what a schema has: fields by their paths, rules of them by path and message, and bounds of them by path and keyword.
+type content struct {
+	fields, rules map[string]struct{}
+	// bounds grow with what they let through: those that are minima are here with the other sign.
+	bounds map[string]float64
+}
 
-func newContent() *content { return &content{map[string]struct{}{}, map[string]struct{}{}} }
+func newContent() *content {
+	return &content{map[string]struct{}{}, map[string]struct{}{}, map[string]float64{}}
+}
 
 func (c *content) walk(path string, schema *apiextensionsv1.JSONSchemaProps) {
-	for i := range schema.XValidations {
-		rule := &schema.XValidations[i]
-		c.rules[fmt.Sprintf("%q of %s", rule.Rule, where(path))] = struct{}{}
-	}
-	for i := range schema.Enum {
-		c.rules[fmt.Sprintf("that %s may be %s", where(path), schema.Enum[i].Raw)] = struct{}{}
-	}
+	c.note(where(path), schema)
 	for name := range schema.Properties {
 		field := schema.Properties[name]
 		next := name
@@ -111,11 +115,64 @@ func (c *content) walk(path string, schema *apiextensionsv1.JSONSchemaProps) {
 	}
 }
 
+// note notes what a schema says of the value itself.
+func (c *content) note(at string, schema *apiextensionsv1.JSONSchemaProps) {
+	rule := func(format string, values ...any) { c.rules[fmt.Sprintf(format, values...)] = struct{}{} }
+	for i := range schema.XValidations {
+		rule("%q of %s", schema.XValidations[i].Rule, at)
+	}
+	for i := range schema.Enum {
+		rule("that %s may be %s", at, schema.Enum[i].Raw)
+	}
+	for _, name := range schema.Required {
+		rule("that %s must have %s", at, name)
+	}
+	rule("that %s is of type %s", at, schema.Type)
+	if schema.Pattern != "" {
+		rule("that %s matches %s", at, schema.Pattern)
+	}
+	if schema.Format != "" {
+		rule("that %s has the format %s", at, schema.Format)
+	}
+	if schema.XListType != nil {
+		rule("that %s is a list of type %s by %v", at, *schema.XListType, schema.XListMapKeys)
+	}
+	bound := func(keyword string, sign float64, limit *int64) {
+		if limit != nil {
+			c.bounds[at+" by "+keyword] = sign * float64(*limit)
+		}
+	}
+	bound("maxLength", 1, schema.MaxLength)
+	bound("maxItems", 1, schema.MaxItems)
+	bound("maxProperties", 1, schema.MaxProperties)
+	bound("minLength", -1, schema.MinLength)
+	bound("minItems", -1, schema.MinItems)
+	bound("minProperties", -1, schema.MinProperties)
+	if schema.Maximum != nil {
+		c.bounds[at+" by maximum"] = *schema.Maximum
+	}
+	if schema.Minimum != nil {
+		c.bounds[at+" by minimum"] = -*schema.Minimum
+	}
+}
+
 func where(path string) string {
 	if path == "" {
 		return "the whole"
 	}
 	return path
+}
+
+// loosened are the bounds that are wanted and not found, or found to let more through, in order.
+func loosened(wanted, found map[string]float64) []string {
+	var weak []string
+	for bound, limit := range wanted {
+		if theirs, ok := found[bound]; !ok || theirs > limit {
+			weak = append(weak, fmt.Sprintf("%s %v", bound, math.Abs(limit)))
+		}
+	}
+	slices.Sort(weak)
+	return weak
 }
 
 // lacks are what is in wanted and not in found, in order.

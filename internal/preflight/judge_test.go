@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -202,4 +203,55 @@ func readable(t *testing.T) map[string][]string {
 		}
 	}
 	return names
+}
+
+// TestWeakerCRDs: whatever a CRD lets through that this version's does not is a reason to hold back, and the field is named.
+func TestWeakerCRDs(t *testing.T) {
+	t.Parallel()
+	type schema = apiextensionsv1.JSONSchemaProps
+	cases := map[string]struct {
+		reason, crd, field string
+		change             func(*schema)
+		want               string
+	}{
+		"Pattern":     {"a pattern lets more through", "members", "email", func(p *schema) { p.Pattern = ".*" }, "that spec.email matches "},
+		"NoPattern":   {"there is no pattern", "members", "username", func(p *schema) { p.Pattern = "" }, "that spec.username matches "},
+		"Longer":      {"longer texts", "members", "email", func(p *schema) { p.MaxLength = new(int64(255)) }, "spec.email by maxLength 254"},
+		"Boundless":   {"texts of any length", "members", "email", func(p *schema) { p.MaxLength = nil }, "spec.email by maxLength 254"},
+		"Shorter":     {"shorter texts are as many as before or fewer", "members", "email", func(p *schema) { p.MaxLength = new(int64(100)) }, ""},
+		"Empty":       {"empty texts", "members", "email", func(p *schema) { p.MinLength = new(int64(0)) }, "spec.email by minLength 3"},
+		"MoreItems":   {"longer lists", "members", "roles", func(p *schema) { p.MaxItems = new(int64(16)) }, "spec.roles by maxItems 8"},
+		"Repeated":    {"entries more than once", "members", "roles", func(p *schema) { p.XListType = nil }, "that spec.roles is a list of type set"},
+		"Formatless":  {"texts that are no time", "members", "expireTime", func(p *schema) { p.Format = "" }, "that spec.expireTime has the format date-time"},
+		"Untyped":     {"other types", "members", "suspend", func(p *schema) { p.Type = "" }, "that spec.suspend is of type boolean"},
+		"Optional":    {"an object that leaves out a field", "invitations", "", func(p *schema) { p.Required = nil }, "that spec must have email"},
+		"NoOwners":    {"an Organisation without owners", "organisations", "owners", func(p *schema) { p.MinItems = nil }, "spec.owners by minItems 1"},
+		"OtherValues": {"fewer values than are known", "members", "kubernetesRole", func(p *schema) { p.Enum = p.Enum[1:] }, `that spec.kubernetesRole may be "cluster-admin"`},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := fit(t, installed.Namespace)
+			properties := c.crds[tc.crd+".enrol.dev"].Spec.Versions[0].Schema.OpenAPIV3Schema.Properties
+			spec := properties["spec"]
+			if tc.field == "" {
+				tc.change(&spec)
+				properties["spec"] = spec
+			} else {
+				field := spec.Properties[tc.field]
+				tc.change(&field)
+				spec.Properties[tc.field] = field
+			}
+			var got string
+			for _, f := range judge(c) {
+				if f.Reason != CRDsOutdated || f.Severity != Hold {
+					t.Errorf("%s: %v", tc.reason, f)
+				}
+				got += f.What
+			}
+			if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
+				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
 }

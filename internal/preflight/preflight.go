@@ -41,7 +41,7 @@ const (
 	PoliciesNewer = "PoliciesNewer"
 	// CRDsMissing: CRDs are not there, or do not serve the version that the operator speaks.
 	CRDsMissing = "CRDsMissing"
-	// CRDsOutdated: the CRDs lack fields or rules that the operator needs.
+	// CRDsOutdated: the CRDs lack fields or rules that the operator needs, or bound fields less.
 	CRDsOutdated = "CRDsOutdated"
 	// CRDsNewer: the CRDs have fields that the operator does not know.
 	CRDsNewer = "CRDsNewer"
