@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
 	"github.com/enrol-dev/enrol/internal/address"
@@ -27,6 +28,9 @@ type Issuer struct {
 	ClientSecretFile string `json:"clientSecretFile,omitempty"`
 	// CAFile has the authorities that the provider's certificate may be of, in PEM; empty: those of the system.
 	CAFile string `json:"caFile,omitempty"`
+	// Callback is the last part of where the provider sends people back to, <public URL>/sign-in/callback/<callback>; empty: the
+	// address without it. Where each issuer has one of its own, none gets to see what another has answered (RFC 9700, 4.4.2).
+	Callback string `json:"callback,omitempty"`
 	// Scopes to ask for; empty: openid, email and profile. Some providers tell groups only if asked for them.
 	Scopes []string `json:"scopes,omitempty"`
 	// AccountPrompt is how the provider is asked to let people choose another account; empty: select_account.
@@ -80,7 +84,7 @@ func Load(file string, trusted []string) ([]Issuer, error) {
 // completed checks the providers and fills in what was left out.
 func completed(given []Issuer, usernamePrefix string) ([]Issuer, error) {
 	issuers := slices.Clone(given)
-	names, urls := map[string]bool{}, map[string]bool{}
+	names, urls, callbacks := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for n := range issuers {
 		i := &issuers[n]
 		if err := i.complete(usernamePrefix); err != nil {
@@ -89,7 +93,10 @@ func completed(given []Issuer, usernamePrefix string) ([]Issuer, error) {
 		if names[i.Name] || urls[i.URL] {
 			return nil, fmt.Errorf("issuer %q: name and url must be there once", i.URL)
 		}
-		names[i.Name], urls[i.URL] = true, true
+		if i.Callback != "" && callbacks[i.Callback] {
+			return nil, fmt.Errorf("issuer %q: callback must be there once", i.URL)
+		}
+		names[i.Name], urls[i.URL], callbacks[i.Callback] = true, true, true
 	}
 	return issuers, nil
 }
@@ -104,6 +111,9 @@ func (i *Issuer) complete(usernamePrefix string) error {
 	}
 	if i.Name == "" {
 		i.Name = u.Host
+	}
+	if i.Callback != "" && len(validation.IsDNS1123Label(i.Callback)) > 0 {
+		return fmt.Errorf("callback must be of lower case letters, digits and '-', not %q", i.Callback)
 	}
 	if len(i.Scopes) == 0 {
 		i.Scopes = []string{"openid", "email", "profile"}

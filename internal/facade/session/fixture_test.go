@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -49,6 +50,9 @@ type idp struct {
 	keyID  string
 	down   bool
 	broken bool
+	// endless has the provider answer as much as is read, and sent is how much that was.
+	endless bool
+	sent    int
 	// forge has tokens signed with another key.
 	forge bool
 	// change changes the claims of the next tokens.
@@ -71,10 +75,25 @@ func newIDP(t testing.TB, clock *clocktesting.FakePassiveClock) *idp {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
+		if p.endless {
+			p.pour(w)
+			return
+		}
 		mux.ServeHTTP(w, r)
 	}))
 	t.Cleanup(p.Close)
 	return p
+}
+
+// pour answers with blanks, which JSON may begin with.
+func (p *idp) pour(w http.ResponseWriter) {
+	const most = 64 << 20
+	for blanks := bytes.Repeat([]byte(" "), 64<<10); p.sent < most; {
+		n, err := w.Write(blanks)
+		if p.sent += n; err != nil {
+			return
+		}
+	}
 }
 
 // set changes something while requests may be under way.
@@ -118,7 +137,7 @@ func (p *idp) token(w http.ResponseWriter, r *http.Request) {
 	sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
 	id, secret, _ := r.BasicAuth()
 	if p.broken || !ok || asked.Get("code_challenge") != encode(sum[:]) || id != clientID || secret != "swordfish" ||
-		r.FormValue("redirect_uri") != publicURL+"/sign-in/callback" {
+		r.FormValue("redirect_uri") != asked.Get("redirect_uri") {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = w.Write([]byte(`{"error":"invalid_grant","error_description":"secret details"}`))
@@ -178,7 +197,7 @@ func (p *idp) authorize(location string) (callback string) {
 	}
 	code := rand.Text()
 	p.set(func() { p.asked[code] = asked })
-	return "/sign-in/callback?" + url.Values{"code": {code}, "state": {asked.Get("state")}}.Encode()
+	return strings.TrimPrefix(asked.Get("redirect_uri"), publicURL) + "?" + url.Values{"code": {code}, "state": {asked.Get("state")}}.Encode()
 }
 
 func encode(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }

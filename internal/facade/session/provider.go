@@ -6,8 +6,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"path"
 	"strings"
 	"time"
 
@@ -21,6 +23,8 @@ const (
 	providerTimeout = 10 * time.Second
 	// skew is how far the clocks of this machine and of a provider may be apart.
 	skew = 5 * time.Minute
+	// maxAnswer is how many bytes of an answer of a provider are read.
+	maxAnswer = 1 << 20
 	// retryAfter is how long a provider that did not answer is left alone.
 	retryAfter = time.Second
 )
@@ -43,6 +47,9 @@ type provider struct {
 	err    error
 }
 
+// callbackPath is where the provider sends people back to.
+func (i *Issuer) callbackPath() string { return path.Join(callbackPath, i.Callback) }
+
 func newProvider(i Issuer, callback string, clock clock.PassiveClock) (*provider, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if i.CAFile != "" {
@@ -56,8 +63,24 @@ func newProvider(i Issuer, callback string, clock clock.PassiveClock) (*provider
 	transport.TLSClientConfig = config
 	return &provider{
 		Issuer: i, callback: callback, clock: clock, turn: make(chan struct{}, 1),
-		client: &http.Client{Timeout: providerTimeout, Transport: transport},
+		client: &http.Client{Timeout: providerTimeout, Transport: bounded{transport}},
 	}, nil
+}
+
+// bounded reads no more of an answer than maxAnswer: a provider may send without end.
+type bounded struct{ next http.RoundTripper }
+
+// RoundTrip makes a request.
+func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := b.next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	response.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(response.Body, maxAnswer), response.Body}
+	return response, nil
 }
 
 // discover asks the provider what it can do until it has said so once: it may be down when this program starts.

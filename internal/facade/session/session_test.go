@@ -430,6 +430,52 @@ func TestChoice(t *testing.T) {
 	}
 }
 
+// TestMixUp: of two providers, one has a person who wants to sign in with it sign in with the other. What that answers must not be sent
+// to the first, which could redeem it: it knows the challenge, and would be told the verifier.
+func TestMixUp(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(o *Options) {
+		other := o.Issuers[0]
+		o.Issuers[0].Callback = "corp"
+		other.Name, other.URL, other.Callback = "other", "https://other.example.com", "other"
+		o.Issuers = append(o.Issuers, other)
+	})
+	host := url.QueryEscape(strings.TrimPrefix(f.URL, "https://"))
+	b := f.browser()
+	callback := b.authorize(b.get(SignIn("/") + "&issuer=" + host).Header.Get("Location"))
+	if !strings.HasPrefix(callback, "/sign-in/callback/corp?") {
+		t.Fatalf("sent back to %s", callback)
+	}
+	for _, elsewhere := range []string{"/other", "", "/unknown"} {
+		thief := b.copy()
+		if got := thief.get(strings.Replace(callback, "/corp", elsewhere, 1)); got.StatusCode != http.StatusBadRequest || thief.visitor() != nil {
+			t.Errorf("an answer at %q is taken for one of the provider: %d", elsewhere, got.StatusCode)
+		}
+	}
+	if got := b.send(http.MethodHead, callback, nil); got.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("HEAD answers %d", got.StatusCode)
+	}
+	if got := b.get(callback); got.StatusCode != http.StatusSeeOther || b.visitor() == nil {
+		t.Errorf("got %d, and nobody is signed in", got.StatusCode)
+	}
+}
+
+// TestEndlessAnswer: a provider that does not stop must not use up the memory.
+func TestEndlessAnswer(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.set(func() { f.endless = true })
+	if got := f.browser().get(SignIn("/")); got.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("got %d", got.StatusCode)
+	}
+	const buffered = 16 << 20
+	f.set(func() {
+		if f.sent > buffered {
+			t.Errorf("read %d bytes", f.sent)
+		}
+	})
+}
+
 // TestAnotherAccount: a form that leads to sign-in must come to a page of this origin first.
 func TestAnotherAccount(t *testing.T) {
 	t.Parallel()
@@ -564,6 +610,9 @@ func TestLoad(t *testing.T) {
 		"Unknown":     {"a field that does not exist", one + "  trustMail: true\n", nil, "unknown field"},
 		"None":        {"no issuer", "issuers: []\n", nil, "at least one"},
 		"Twice":       {"the same twice", one + "- url: https://idp.example.com\n  clientID: other\n", nil, "once"},
+		"OneCallback": {"the same callback twice", one + "  callback: a\n- url: https://other.example.com\n  clientID: other\n  callback: a\n", nil, "callback must be there once"},
+		"BadCallback": {"a callback is one part of a path", one + "  callback: ../a\n", nil, "callback must be of"},
+		"Callback":    {"a callback of its own", one + "  callback: corp\n", nil, ""},
 		"Plain":       {"credentials must not travel in clear", strings.Replace(one, "https", "http", 1), nil, "https"},
 		"NoClient":    {"who are we", "issuers:\n- url: https://idp.example.com\n", nil, "clientID"},
 		"NoOpenID":    {"no ID token without", one + "  scopes: [email]\n", nil, "openid"},

@@ -67,7 +67,7 @@ func New(o Options) (*Sessions, error) {
 		return nil, err
 	}
 	for _, i := range s.Issuers {
-		p, err := newProvider(i, public.JoinPath(callbackPath).String(), o.Clock)
+		p, err := newProvider(i, public.JoinPath(i.callbackPath()).String(), o.Clock)
 		if err != nil {
 			return nil, err
 		}

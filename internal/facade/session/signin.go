@@ -56,10 +56,12 @@ func SignInAsAnother(returnTo string) string {
 // Register adds the routes of sign-in, each behind the middleware. Other methods are 405 by the mux.
 func (s *Sessions) Register(mux *http.ServeMux, middleware func(http.Handler) http.Handler) {
 	for pattern, handler := range map[string]http.HandlerFunc{
-		"GET " + signInPath:    s.signIn,
-		"GET " + callbackPath:  s.callback,
-		"HEAD " + callbackPath: notHead,
-		"POST " + signOutPath:  s.signOut,
+		"GET " + signInPath:                  s.signIn,
+		"GET " + callbackPath:                s.callback,
+		"GET " + callbackPath + "/{issuer}":  s.callback,
+		"HEAD " + callbackPath:               notHead,
+		"HEAD " + callbackPath + "/{issuer}": notHead,
+		"POST " + signOutPath:                s.signOut,
 	} {
 		mux.Handle(pattern, middleware(handler))
 	}
@@ -215,9 +217,10 @@ func (s *Sessions) callback(w http.ResponseWriter, r *http.Request) {
 		s.failed(w, err, a.ReturnTo)
 		return
 	}
-	// A provider that says who it is must be the one that was asked (RFC 9207).
+	// The answer must be from the provider that was asked: by where it came to and, where it says who it is, by that (RFC 9207). Else
+	// one could have people sign in with another, and be sent the code to redeem.
 	issuer := query.Get("iss")
-	if query.Has("error") || query.Get("code") == "" || issuer != "" && issuer != a.Issuer {
+	if query.Has("error") || query.Get("code") == "" || issuer != "" && issuer != a.Issuer || r.URL.Path != p.callbackPath() {
 		s.answer(w, http.StatusBadRequest, page{Title: "You are not signed in", Texts: []string{
 			p.Name + " did not sign you in, or you changed your mind.",
 		}, Links: []link{{"Try again", SignIn(a.ReturnTo)}}})
