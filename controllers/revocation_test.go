@@ -1,13 +1,16 @@
 package controllers_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
@@ -86,6 +89,84 @@ func TestAFinalizerOnABindingKeepsNoAccess(t *testing.T) {
 	})
 	f.as(f.user("joe")).can(at(editing, f.in("web")))
 	f.ready("joe", enrolv1alpha1.ReasonGranted)
+}
+
+// Nor does one on a binding in a namespace that is no project any more.
+func TestAFinalizerKeepsNoAccessInAFormerProject(t *testing.T) {
+	t.Parallel()
+	f := newOrganisation(t)
+	f.project("former")
+	f.member("jane", developer())
+	f.as(f.user("jane")).can(at(editing, f.in("former")))
+	held := f.rolebinding(f.in("former"), "edit")
+	held.Finalizers = []string{"example.com/held"}
+	if err := f.admin.Update(t.Context(), held); err != nil {
+		t.Fatal(err)
+	}
+	f.release(held)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: f.in("former")}}
+	change(f, namespace, func(n *corev1.Namespace) { delete(n.Labels, enrolv1alpha1.LabelOrganisation) })
+	f.as(f.user("jane")).cannot(at(editing, f.in("former")))
+	f.organisationReady(enrolv1alpha1.ReasonReconciled)
+}
+
+// Anybody who may bind in some namespace can make RoleBindings there that look as if they were an Organisation's, and hold them.
+// That must not keep the Organisation from anything.
+func TestHeldBindingsElsewhereAreNobodysProblem(t *testing.T) {
+	t.Parallel()
+	f := newOrganisation(t)
+	f.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: f.in("elsewhere")}})
+	jane := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: f.user("jane")}}
+	var planted []*rbacv1.RoleBinding
+	for name, ref := range map[string]rbacv1.RoleRef{
+		"enrol:" + f.name + ":edit:0":  {Kind: "ClusterRole", Name: "edit"},
+		"enrol:" + f.name + ":admin:0": {Kind: "ClusterRole", Name: "admin"}, // The operator may not bind it, and so not empty it.
+		"enrol:" + f.name + ":view:0":  {Kind: "Role", Name: "view"},
+		"any-name":                     {Kind: "ClusterRole", Name: "edit"},
+		"any-role":                     {Kind: "Role", Name: "edit"},
+	} {
+		ref.APIGroup = rbacv1.GroupName
+		b := &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: name, Namespace: f.in("elsewhere"), Finalizers: []string{"example.com/held"}, Labels: map[string]string{
+					enrolv1alpha1.LabelManagedBy: enrolv1alpha1.ManagedBy, enrolv1alpha1.LabelOrganisation: f.name,
+				},
+			},
+			RoleRef: ref, Subjects: jane,
+		}
+		if err := f.admin.Create(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		f.release(b)
+		planted = append(planted, b)
+	}
+	m := f.member("jane", developer())
+	f.ready("jane", enrolv1alpha1.ReasonGranted)
+	for _, b := range planted {
+		testenv.Eventually(t, func() error {
+			if err := f.admin.Get(t.Context(), client.ObjectKeyFromObject(b), b); err != nil {
+				return err
+			}
+			if b.DeletionTimestamp.IsZero() || b.Name == "any-name" && len(b.Subjects) > 0 {
+				return fmt.Errorf("RoleBinding %s is neither emptied nor deleted", b.Name)
+			}
+			return nil
+		})
+	}
+	f.organisationReady(enrolv1alpha1.ReasonReconciled)
+	f.delete(f.platform, m)
+	f.as(f.user("jane")).cannot(at(editing, f.in("web")))
+	f.organisationReady(enrolv1alpha1.ReasonReconciled)
+}
+
+// release takes the finalizers of a RoleBinding away at the end, which would keep its namespace.
+func (f *fixture) release(b *rbacv1.RoleBinding) {
+	f.Cleanup(func() {
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"finalizers": null}}`))
+		if err := f.admin.Patch(context.Background(), b.DeepCopy(), patch); client.IgnoreNotFound(err) != nil {
+			f.Error(err)
+		}
+	})
 }
 
 // Statuses follow a change that is taken back at once.

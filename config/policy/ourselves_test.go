@@ -218,6 +218,23 @@ func TestOurselvesRoleBindings(t *testing.T) {
 		checkAnswer(t, "Where the namespace is no longer a project a binding is deleted, not changed.",
 			clients[testenv.OperatorServiceAccount].Update(context.Background(), b), []string{"only in projects"})
 	})
+	for name, b := range map[string]*rbacv1.RoleBinding{
+		"Unlabelled": ours("nobodys", "self", "edit"), "Protected": ours("default", "self", "edit"),
+		"Home": ours("org-self", "self", "edit"), "Misnamed": ours("self-web", "self", "edit"),
+	} {
+		t.Run("Change/Emptied"+name, func(t *testing.T) {
+			t.Parallel()
+			b.Name += "-emptied"
+			create(t, b)
+			given := b.DeepCopy()
+			given.Subjects = append(given.Subjects, user("z"))
+			checkAnswer(t, "It must not name anybody then.",
+				clients[testenv.OperatorServiceAccount].Update(context.Background(), given), []string{"must"})
+			b.Subjects = nil
+			checkAnswer(t, "Where a finalizer would hold it, a binding is emptied, whatever it is called and wherever it is.",
+				clients[testenv.OperatorServiceAccount].Update(context.Background(), b), nil)
+		})
+	}
 
 	for name, object := range map[string]client.Object{
 		"ClusterRole":        &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "enrol:self"}},

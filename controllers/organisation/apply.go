@@ -148,11 +148,11 @@ func (r *Reconciler) prepareHome(ctx context.Context, w *world, state homeState)
 
 // apply carries a plan out, phase by phase, each phase's writes side by side. A write that fails does not keep the
 // others from being made.
-func (r *Reconciler) apply(ctx context.Context, owner binding.Owner, plan *binding.Plan) outcome {
+func (r *Reconciler) apply(ctx context.Context, w *world, d *decision) outcome {
 	a := &application{
-		Reconciler: r, owner: owner, outcome: newOutcome(), current: map[types.NamespacedName]*rbacv1.RoleBinding{},
+		Reconciler: r, world: w, owner: d.owner, outcome: newOutcome(), current: map[types.NamespacedName]*rbacv1.RoleBinding{},
 	}
-	for _, writes := range plan {
+	for _, writes := range d.plan {
 		var group sync.WaitGroup
 		slots := make(chan struct{}, parallelWrites)
 		for i := range writes {
@@ -172,6 +172,7 @@ func (r *Reconciler) apply(ctx context.Context, owner binding.Owner, plan *bindi
 // application is a plan being carried out.
 type application struct {
 	*Reconciler
+	world *world
 	owner binding.Owner
 
 	mu sync.Mutex
@@ -247,28 +248,39 @@ func (a *application) write(ctx context.Context, w *binding.Write) (*rbacv1.Role
 	}
 }
 
+// errHeld: somebody's finalizer holds a deleted RoleBinding, which RBAC does not let the operator empty.
+var errHeld = errors.New("held by finalizers of somebody else")
+
 // remove deletes a RoleBinding. Where a finalizer would hold it, and the access with it, it is emptied first.
 func (a *application) remove(ctx context.Context, b *rbacv1.RoleBinding) error {
+	var held error
 	if len(b.Finalizers) > 0 && len(b.Subjects) > 0 {
 		emptied := b.DeepCopy()
 		a.owner.Adjust(emptied, nil)
-		if err := a.client.Update(ctx, emptied); err != nil {
-			return client.IgnoreNotFound(err)
+		err := a.client.Update(ctx, emptied)
+		switch {
+		case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
+			// It is the Role, perhaps, that is not found.
+			held = fmt.Errorf("%w: %w", errHeld, err)
+		case err != nil:
+			return err
 		}
 	}
 	a.ours.Store(b.UID, struct{}{})
 	// Nobody waits for the cache to see it: it never does if somebody takes the labels away just before.
-	err := a.client.Delete(ctx, b, client.Preconditions{UID: &b.UID}, asItIs)
-	if err != nil {
+	if err := a.client.Delete(ctx, b, client.Preconditions{UID: &b.UID}, asItIs); err != nil {
 		a.ours.Delete(b.UID)
+		return client.IgnoreNotFound(err)
 	}
-	return client.IgnoreNotFound(err)
+	return held
 }
 
 // excuse sorts out a failed write: settled by the world, to be put right by somebody, to be tried again, or unexpected.
 func (a *application) excuse(ctx context.Context, w *binding.Write, key types.NamespacedName, err error) {
 	var found problem
 	switch {
+	case errors.Is(err, errHeld):
+		found, err = a.held(key)
 	case apierrors.IsAlreadyExists(err):
 		found, err = a.foreignBinding(ctx, w, key)
 	case apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
@@ -287,6 +299,7 @@ func (a *application) excuse(ctx context.Context, w *binding.Write, key types.Na
 		o.problems = append(o.problems, found)
 		o.keep(w, found.state())
 		o.again(foreignRetry)
+	case err == nil:
 	case errors.Is(err, errStale), apierrors.IsConflict(err), apierrors.IsNotFound(err),
 		apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		// Somebody else wrote it, or its namespace is going or has gone.
@@ -296,6 +309,17 @@ func (a *application) excuse(ctx context.Context, w *binding.Write, key types.Na
 		o.errs = append(o.errs, fmt.Errorf("writing RoleBinding %s: %w", key, err))
 		o.fail(w)
 	}
+}
+
+// held is about a RoleBinding that was deleted and gives access all the same. In a namespace of the Organisation's that is for
+// somebody to put right. Elsewhere anybody may have made it who may bind there, and chosen the labels: what it gives is theirs to
+// give, and no reason for the Organisation not to be Ready.
+func (a *application) held(key types.NamespacedName) (problem, error) {
+	if !a.world.has(key.Namespace) {
+		return problem{}, nil
+	}
+	return problem{enrolv1alpha1.ReasonBindingNotOurs, fmt.Sprintf(
+		"RoleBinding %s is being deleted and held by finalizers of somebody else: remove these", key)}, nil
 }
 
 // withdraw deletes a RoleBinding from which somebody has to go and cannot be taken. Those who stay are told why they
@@ -332,8 +356,7 @@ func (a *application) foreignBinding(
 	}
 	switch {
 	case !existing.DeletionTimestamp.IsZero():
-		return problem{enrolv1alpha1.ReasonBindingNotOurs, fmt.Sprintf(
-			"RoleBinding %s is being deleted and held by finalizers of somebody else: remove these", key)}, nil
+		return a.held(key)
 	case !a.owner.Owns(existing):
 		return problem{enrolv1alpha1.ReasonBindingNotOurs, fmt.Sprintf(
 			"RoleBinding %s was made by somebody else and is left alone: delete or rename it", key)}, nil

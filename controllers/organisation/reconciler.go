@@ -63,7 +63,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	d := decide(w, r.settings)
 	// Whatever becomes of the home namespace: what is taken away is taken away.
 	unprepared := r.prepare(ctx, w, d)
-	o := r.apply(ctx, d.owner, d.plan)
+	o := r.apply(ctx, w, d)
 	o.await(d.waiting, w.hold)
 	if apierrors.IsAlreadyExists(unprepared) || apierrors.IsConflict(unprepared) {
 		o.stale()

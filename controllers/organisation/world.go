@@ -3,6 +3,7 @@ package organisation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +29,12 @@ const (
 	// indexOrganisation finds Namespaces and RoleBindings by the Organisation that their label names.
 	indexOrganisation = "organisation"
 )
+
+// has tells whether a namespace is the Organisation's: the home namespace or one that is labelled as a project.
+func (w *world) has(namespace string) bool {
+	return namespace == enrolv1alpha1.HomeNamespacePrefix+w.name ||
+		slices.ContainsFunc(w.projects, func(n corev1.Namespace) bool { return n.Name == namespace })
+}
 
 // asItIs reads without waiting for one's own writes: nothing of what is read so is written here, or only statuses of
 // Members, of which there may be thousands on their way.

@@ -8,6 +8,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
@@ -171,7 +172,8 @@ func (d *Domain) boundNames(m *Membership) []string {
 	return names
 }
 
-// bound are the users of bindings of ours for the organisation that is says yes to.
+// bound are the users of bindings of ours for the organisation that is says yes to. In a namespace that is not the organisation's it
+// wants the owner besides the labels: anybody who may bind anywhere can write those, and must not keep a removal from being true.
 func (d *Domain) bound(ctx context.Context, o *Organisation, is func(name string) bool) ([]string, error) {
 	var bindings rbacv1.RoleBindingList
 	err := d.Store.LiveList(ctx, &bindings, client.MatchingLabels{
@@ -180,8 +182,15 @@ func (d *Domain) bound(ctx context.Context, o *Organisation, is func(name string
 	if err != nil {
 		return nil, err
 	}
+	ours := map[string]bool{o.HomeNamespace(): true}
+	for _, project := range d.Projects(o) {
+		ours[project.Name] = true
+	}
 	var names []string
 	for i := range bindings.Items {
+		if b := &bindings.Items[i]; !ours[b.Namespace] && !metav1.IsControlledBy(b, o.Organisation) {
+			continue
+		}
 		for _, s := range bindings.Items[i].Subjects {
 			if s.Kind == rbacv1.UserKind && is(s.Name) && !slices.Contains(names, s.Name) {
 				names = append(names, s.Name)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
@@ -158,6 +160,39 @@ func TestChanges(t *testing.T) {
 			}
 			if got, want := s.written(), "["+tc.write+" Bearer token-of-"+tc.who+"]"; got != want {
 				t.Errorf("%s: wrote %s, want %s", tc.reason, got, want)
+			}
+		})
+	}
+}
+
+// TestRemovalDespiteStrangers: whoever may bind in a namespace of their own can make RoleBindings there that look as if they were an
+// organisation's, and name whom they like. A removal is done all the same; not while one of the organisation's own is there.
+func TestRemovalDespiteStrangers(t *testing.T) {
+	t.Parallel()
+	controller := true
+	owner := []metav1.OwnerReference{{APIVersion: "enrol.dev/v1alpha1", Kind: "Organisation", Name: "acme", UID: "acme", Controller: &controller}}
+	for name, tc := range map[string]struct {
+		reason, namespace string
+		owners            []metav1.OwnerReference
+		want              int
+	}{
+		"Elsewhere": {"labels alone say nothing", "elsewhere", nil, http.StatusSeeOther},
+		"Former":    {"a namespace that was a project a moment ago", "former", owner, http.StatusGatewayTimeout},
+		"Stripped":  {"in a project, somebody took the owner away", "web", nil, http.StatusGatewayTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := acme()
+			c.add("namespaces", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+				Name: "web", Labels: map[string]string{enrolv1alpha1.LabelOrganisation: "acme"},
+			}})
+			c.add("rolebindings", &rbacv1.RoleBinding{
+				ObjectMeta: metav1.ObjectMeta{Name: "enrol:acme:edit:0", Namespace: tc.namespace, OwnerReferences: tc.owners},
+				Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: joe}},
+			})
+			w := serve(t, c).post(jane, url.Values{"action": {"remove"}, "id": {"joe"}})
+			if w.Code != tc.want {
+				t.Errorf("%s: got %d, want %d:\n%s", tc.reason, w.Code, tc.want, w.Body)
 			}
 		})
 	}
