@@ -210,7 +210,7 @@ func (d *Domain) CheckRemovals(
 }
 
 // RemoveAll takes people out. All rows are checked, and all rights asked for, before the first write. People who are not found are
-// passed over.
+// passed over, once their access is gone as well.
 func (d *Domain) RemoveAll(ctx context.Context, caller *identity.Caller, o *Organisation, rows []Removal) error {
 	details := d.CheckRemovals(ctx, o, rows, func(int) bool { return false })
 	if err := ctx.Err(); err != nil {
@@ -219,7 +219,7 @@ func (d *Domain) RemoveAll(ctx context.Context, caller *identity.Caller, o *Orga
 	if len(details) > 0 {
 		return &fault.Error{Kind: fault.Invalid, Details: details}
 	}
-	leaving, narrowed := d.leavers(o, rows)
+	leaving, narrowed, absent := d.leavers(o, rows)
 	for _, m := range leaving {
 		if err := d.mayRemove(ctx, caller, m); err != nil {
 			return err
@@ -236,16 +236,25 @@ func (d *Domain) RemoveAll(ctx context.Context, caller *identity.Caller, o *Orga
 	if err != nil {
 		return err
 	}
-	return d.takeOutAll(ctx, caller, o, leaving)
+	if err := d.takeOutAll(ctx, caller, o, leaving); err != nil {
+		return err
+	}
+	if absent {
+		return d.awaitNoStrangers(ctx, o)
+	}
+	return nil
 }
 
-// leavers are who leaves the organisation, and the changes for who only loses projects: each person once.
-func (d *Domain) leavers(o *Organisation, rows []Removal) (leaving []*Membership, narrowed []*addition) {
+// leavers are who leaves the organisation, and the changes for who only loses projects: each person once. Absent is whether somebody
+// who should leave is not there.
+func (d *Domain) leavers(o *Organisation, rows []Removal) (leaving []*Membership, narrowed []*addition, absent bool) {
 	gone, people, lost := map[string]bool{}, []*Membership{}, map[string][]string{}
 	for _, row := range rows {
 		m, err := d.leaver(o, row)
 		switch {
-		case err != nil || m == nil || gone[m.ID]:
+		case err != nil || m == nil:
+			absent = absent || row.Projects == nil
+		case gone[m.ID]:
 		case row.Projects == nil:
 			gone[m.ID] = true
 			leaving = append(leaving, m)
@@ -261,7 +270,7 @@ func (d *Domain) leavers(o *Organisation, rows []Removal) (leaving []*Membership
 			narrowed = append(narrowed, d.narrowed(m, lost[m.ID])...)
 		}
 	}
-	return leaving, narrowed
+	return leaving, narrowed, absent
 }
 
 // leaver is whom a row is about, nil for nobody who is there.

@@ -46,8 +46,6 @@ type Domain struct {
 
 	// organisations are those that were looked at last, by UID.
 	organisations *cache.LRUExpireCache
-	// removed remembers the names of who was removed, by what they were called.
-	removed *cache.LRUExpireCache
 }
 
 const (
@@ -66,7 +64,6 @@ func New(options Options) *Domain {
 	return &Domain{
 		Options:       options,
 		organisations: cache.NewLRUExpireCacheWithClock(maxOrganisations, options.Clock),
-		removed:       cache.NewLRUExpireCacheWithClock(maxRemoved, options.Clock),
 	}
 }
 

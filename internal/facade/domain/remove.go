@@ -3,7 +3,6 @@ package domain
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -25,7 +24,7 @@ type Finder func(o *Organisation, id string) (*Membership, error)
 func (d *Domain) Remove(ctx context.Context, caller *identity.Caller, o *Organisation, find Finder, id string) error {
 	m, err := find(o, id)
 	if err != nil {
-		return d.departed(ctx, o, id, err)
+		return d.departed(ctx, o, err)
 	}
 	if err := d.mayRemove(ctx, caller, m); err != nil {
 		return err
@@ -37,39 +36,33 @@ func (d *Domain) Remove(ctx context.Context, caller *identity.Caller, o *Organis
 }
 
 // departed makes sure of somebody who is not found: whoever repeats a removal that timed out wants to know of the access.
-func (d *Domain) departed(ctx context.Context, o *Organisation, id string, notFound error) error {
+func (d *Domain) departed(ctx context.Context, o *Organisation, notFound error) error {
 	if fault.As(notFound).Kind != fault.NotFound {
 		return notFound
 	}
-	var names []string
-	if remembered, ok := d.removed.Get(removal{o.ID(), strings.ToLower(id)}); ok {
-		names = remembered.([]string)
-	}
-	bound, err := d.bound(ctx, o, func(name string) bool {
-		username := strings.TrimPrefix(name, d.Naming.UsernamePrefix)
-		return username == id || strings.EqualFold(o.UserID(username), id) || slices.Contains(names, name)
-	})
-	if err != nil {
-		return fault.OfSelf(err)
-	}
-	// A name that is somebody's here is bound by right.
-	bound = slices.DeleteFunc(bound, func(name string) bool {
-		byName, _ := d.look(o, strings.TrimPrefix(name, d.Naming.UsernamePrefix), "")
-		return byName != nil
-	})
-	if err := d.awaitGone(ctx, o, bound); err != nil {
+	if err := d.awaitNoStrangers(ctx, o); err != nil {
 		return err
 	}
 	return notFound
 }
 
-// removal is what a removed membership was called.
-type removal struct{ organisation, id string }
-
-const (
-	maxRemoved = 16384
-	removedAge = time.Hour
-)
+// awaitNoStrangers waits until all who are bound are people of the organisation. The id of somebody who is gone does not say by
+// which name to look, and another replica may have done the removal, so that the facade cannot remember it.
+func (d *Domain) awaitNoStrangers(ctx context.Context, o *Organisation) error {
+	return d.awaitUnbound(ctx, o, func() func(name string) bool {
+		current := o
+		if found, err := d.Find(Ref{UID: o.ID()}); err == nil {
+			current = found
+		}
+		known := map[string]bool{}
+		for _, m := range d.Memberships(current) {
+			for _, name := range d.boundNames(m) {
+				known[name] = true
+			}
+		}
+		return func(name string) bool { return !known[name] }
+	})
+}
 
 // mayRemove asks for all that the removal needs before the first write.
 func (d *Domain) mayRemove(ctx context.Context, caller *identity.Caller, m *Membership) error {
@@ -99,10 +92,6 @@ func (d *Domain) takeOut(ctx context.Context, caller *identity.Caller, m *Member
 			return err
 		}
 	}
-	names := d.boundNames(m)
-	for _, id := range []string{m.ID, m.Username, m.Email} {
-		d.removed.Add(removal{m.Organisation.ID(), strings.ToLower(id)}, names, removedAge)
-	}
 	for _, member := range m.members {
 		note(ctx, member)
 		err := d.Store.Delete(ctx, caller, member.DeepCopy())
@@ -121,21 +110,28 @@ const (
 	lastLook  = 400 * time.Millisecond
 )
 
-// awaitGone waits until no binding of ours names the person. It looks past the cache, and a second time a moment later: the
-// API server's authoriser hears of a change when its store has it.
+// awaitGone waits until no binding of ours names a person.
 func (d *Domain) awaitGone(ctx context.Context, o *Organisation, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
+	return d.awaitUnbound(ctx, o, func() func(name string) bool {
+		return func(name string) bool { return slices.Contains(names, name) }
+	})
+}
+
+// awaitUnbound waits until no binding of ours has a name that somebody must not be bound by, which is asked anew for each look. It
+// looks past the cache, and a second time a moment later: the API server's authoriser hears of a change when its store has it.
+func (d *Domain) awaitUnbound(ctx context.Context, o *Organisation, unwanted func() func(name string) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	clean := 0
 	for wait := firstLook; ; wait = min(2*wait, lastLook) {
-		bound, err := d.bound(ctx, o, func(name string) bool { return slices.Contains(names, name) })
+		bound, err := d.isBound(ctx, o, unwanted)
 		if err != nil {
 			return fault.OfSelf(err)
 		}
-		if clean++; len(bound) > 0 {
+		if clean++; bound {
 			clean = 0
 		}
 		if clean == 2 {
@@ -172,30 +168,25 @@ func (d *Domain) boundNames(m *Membership) []string {
 	return names
 }
 
-// bound are the users of bindings of ours for the organisation that is says yes to. In a namespace that is not the organisation's it
-// wants the owner besides the labels: anybody who may bind anywhere can write those, and must not keep a removal from being true.
-func (d *Domain) bound(ctx context.Context, o *Organisation, is func(name string) bool) ([]string, error) {
+// isBound tells whether a binding of ours for the organisation has a user whom it must not have. In a namespace that is not the
+// organisation's it wants the owner besides the labels: anybody who may bind anywhere can write those, and must not keep a removal
+// from being true.
+func (d *Domain) isBound(ctx context.Context, o *Organisation, unwanted func() func(name string) bool) (bool, error) {
 	var bindings rbacv1.RoleBindingList
 	err := d.Store.LiveList(ctx, &bindings, client.MatchingLabels{
 		enrolv1alpha1.LabelManagedBy: enrolv1alpha1.ManagedBy, enrolv1alpha1.LabelOrganisation: o.Name,
 	})
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	ours := map[string]bool{o.HomeNamespace(): true}
 	for _, project := range d.Projects(o) {
 		ours[project.Name] = true
 	}
-	var names []string
-	for i := range bindings.Items {
-		if b := &bindings.Items[i]; !ours[b.Namespace] && !metav1.IsControlledBy(b, o.Organisation) {
-			continue
-		}
-		for _, s := range bindings.Items[i].Subjects {
-			if s.Kind == rbacv1.UserKind && is(s.Name) && !slices.Contains(names, s.Name) {
-				names = append(names, s.Name)
-			}
-		}
-	}
-	return names, nil
+	// Asked after the list: who was made a member since is none of those who left.
+	is := unwanted()
+	return slices.ContainsFunc(bindings.Items, func(b rbacv1.RoleBinding) bool {
+		return (ours[b.Namespace] || metav1.IsControlledBy(&b, o.Organisation)) &&
+			slices.ContainsFunc(b.Subjects, func(s rbacv1.Subject) bool { return s.Kind == rbacv1.UserKind && is(s.Name) })
+	}), nil
 }
