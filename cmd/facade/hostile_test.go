@@ -77,7 +77,9 @@ func newWatched(t testing.TB) *replica {
 	}
 	log := &logbook{}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &replica{url: "https://" + address, health: "http://" + health, cancel: cancel, ended: make(chan error, 1), folder: t.TempDir()}
+	r := &replica{
+		url: "https://" + address, health: "http://" + health, cancel: cancel, ended: make(chan error, 1), folder: t.TempDir(), log: log,
+	}
 	if r.client, err = trusting(environment.CAFile()); err != nil {
 		t.Fatal(err)
 	}

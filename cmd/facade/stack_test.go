@@ -113,6 +113,8 @@ type replica struct {
 	cancel context.CancelFunc
 	ended  chan error
 	folder string
+	// log is what it has logged; nil for a replica that logs where everybody can see it.
+	log *logbook
 }
 
 // startReplica starts a facade over TLS for the API server at a URL. Later arguments win.

@@ -127,14 +127,14 @@ func tooMany(after time.Duration) error {
 }
 
 // Routed notes which route a request is for, before anybody knows who asks.
-func (*guard) Routed(ctx context.Context, route string) { edge.SetRoute(ctx, route) }
+func (*guard) Routed(ctx context.Context, route string) {
+	edge.SetRoute(ctx, route)
+	edge.AuditOf(ctx).SetRoute(route)
+}
 
-// Entered notes which route a request takes, and which organisation it is about.
-func (*guard) Entered(ctx context.Context, route, organisation string) {
-	if record := edge.AuditOf(ctx); record != nil {
-		record.SetRoute(route)
-		record.SetOrganisation(organisation)
-	}
+// Entered notes which organisation a request is about.
+func (*guard) Entered(ctx context.Context, organisation string) {
+	edge.AuditOf(ctx).SetOrganisation(organisation)
 }
 
 // Failed logs what the caller cannot mend, and is not told.

@@ -94,7 +94,7 @@ func (h *handler) enter(r *http.Request, o *operation) (*http.Request, error) {
 		h.domain.Store.Settle(r.Context(), session.Caller.Username)
 	}
 	if o.Organisation == "" {
-		h.guard.Entered(r.Context(), r.Pattern, "")
+		h.guard.Entered(r.Context(), "")
 		return r, nil
 	}
 	var err error
@@ -113,7 +113,7 @@ func (h *handler) enter(r *http.Request, o *operation) (*http.Request, error) {
 	if session.Organisation != nil {
 		name = session.Organisation.Name
 	}
-	h.guard.Entered(r.Context(), r.Pattern, name)
+	h.guard.Entered(r.Context(), name)
 	return r.WithContext(withSession(r.Context(), session)), err
 }
 

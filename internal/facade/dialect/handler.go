@@ -22,8 +22,8 @@ type Guard interface {
 	Routed(ctx context.Context, route string)
 	// Identify says who calls, by the credentials that count. The context that it returns is the one that the request goes on with.
 	Identify(r *http.Request, accepted Credentials) (context.Context, *identity.Caller, error)
-	// Entered is told which route a request takes, and which organisation it is about: "" for none, or one that is not seen.
-	Entered(ctx context.Context, route, organisation string)
+	// Entered is told which organisation a request is about: "" for none, or one that is not seen.
+	Entered(ctx context.Context, organisation string)
 	// Failed is told what went wrong.
 	Failed(ctx context.Context, e *fault.Error)
 }
