@@ -128,12 +128,12 @@ func (x *targeted) queries() []refusal {
 	kinds := []string{"robot", "", "USER", "user%00", "user,service_account", "user%20"}
 	ids := []string{"", "x", x.projects["web"] + "%00", "%7B" + x.projects["web"] + "%7D", x.projects["web"] + "," + x.projects["data"]}
 	of := map[string]map[string][]string{
-		"avisi/listMemberships":        {"page": append([]string{"0&page=1", "0&page=-1"}, pages...)},
+		"avisi/listMemberships":        {"page": append([]string{"0&page=1", "0&page=-1", "%zz", "1;x=y"}, pages...)},
 		"llamacloud/listInvites":       {"page_size": append([]string{"1&page_size=2"}, sizes...), "page_token": append([]string{"x&page_token=y"}, tokens...)},
 		"llamacloud/listOrganizations": {"page_size": append([]string{"1&page_size=2"}, sizes...), "page_token": tokens},
 		"llamacloud/readOwnRole":       {"project_id": append([]string{x.projects["web"] + "&project_id=x"}, ids...)},
 		"llamacloud/addUserToProject":  {"project_id": append([]string{x.projects["web"] + "&project_id=x", uuid.NewString()}, ids...)},
-		"versori/listMembers":          {"identity_type": append([]string{"user&identity_type=robot"}, kinds...)},
+		"versori/listMembers":          {"identity_type": append([]string{"user&identity_type=robot", "%zz", "robot;x=y"}, kinds...)},
 	}
 	var rows []refusal
 	for _, dialect := range served(x) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -120,17 +121,18 @@ func (h *handler) enter(r *http.Request, o *operation) (*http.Request, error) {
 // checkParameters checks path and query by the document.
 func (h *handler) checkParameters(r *http.Request, o *operation) error {
 	var details []fault.Detail
+	query := r.URL.Query()
 	for _, p := range o.parameters {
 		value, given := r.PathValue(p.Name), true
 		place := fault.Path
 		if p.In == openapi3.ParameterInQuery {
 			place = fault.Query
-			values := r.URL.Query()[p.Name]
+			values := query[p.Name]
 			if given = len(values) > 0; given {
 				value = values[0]
 			}
-			if len(values) > 1 {
-				details = append(details, fault.Detail{In: place, Path: []any{p.Name}, Text: "must be given once"})
+			if text := badQuery(r.URL.RawQuery, p.Name, values); text != "" {
+				details = append(details, fault.Detail{In: place, Path: []any{p.Name}, Text: text})
 				continue
 			}
 		}
@@ -152,6 +154,20 @@ func (h *handler) checkParameters(r *http.Request, o *operation) error {
 		return fault.New(fault.NotFound, "")
 	}
 	return &fault.Error{Kind: fault.Invalid, Details: details}
+}
+
+// badQuery says why the value of a parameter cannot be told; "" if it can. What cannot be decoded is not among the values.
+func badQuery(raw, name string, values []string) string {
+	if len(values) > 1 {
+		return "must be given once"
+	}
+	for pair := range strings.SplitSeq(raw, "&") {
+		given, _, _ := strings.Cut(pair, "=")
+		if _, err := url.ParseQuery(pair); err != nil && given == name {
+			return "cannot be decoded"
+		}
+	}
+	return ""
 }
 
 // refuse answers an error in the dialect's envelope.
