@@ -27,3 +27,6 @@ func (t impatient) RoundTrip(request *http.Request) (*http.Response, error) {
 	seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
 	return nil, apierrors.NewTooManyRequests("the API server is busy", seconds)
 }
+
+// WrappedRoundTripper lets client-go find what can cancel a request, of which it would complain otherwise.
+func (t impatient) WrappedRoundTripper() http.RoundTripper { return t.next }
