@@ -16,6 +16,7 @@ const organisationSlug = "organisationSlug"
 
 // New is the dialect over a domain.
 func New(d *domain.Domain) *dialect.Dialect {
+	s := &server{domain: d}
 	return &dialect.Dialect{
 		Name:  "avisi",
 		Roots: []string{"/api/v1/organisations/", "/api/v1/memberships"},
@@ -23,12 +24,13 @@ func New(d *domain.Domain) *dialect.Dialect {
 			"addMember": {
 				Organisation: organisationSlug, Ref: dialect.BySlug,
 				Rights: []review.Right{domain.CreateMembers, domain.UpdateMembers}, OnePerson: true,
+				Values: s.checkAddition,
 			},
 			"readOwnMembership": {Organisation: organisationSlug, Ref: dialect.BySlug, Entry: dialect.ByMembership},
 			"listMemberships":   {},
 		},
 		Register: func(mux *http.ServeMux, hooks dialect.Hooks) {
-			strict := NewStrictHandlerWithOptions(&server{domain: d}, nil, StrictHTTPServerOptions{
+			strict := NewStrictHandlerWithOptions(s, nil, StrictHTTPServerOptions{
 				RequestErrorHandlerFunc: hooks.BadRequest, ResponseErrorHandlerFunc: hooks.Refuse,
 			})
 			HandlerWithOptions(strict, StdHTTPServerOptions{

@@ -23,6 +23,31 @@ func (s *server) AddMember(ctx context.Context, r AddMemberRequestObject) (AddMe
 	return AddMember200Response{}, err
 }
 
+// checkAddition says what is wrong with the names of a person besides what is wrong by the document, so that one answer has all of it.
+// Where nothing is, AddMember says so.
+func (s *server) checkAddition(_ context.Context, o *domain.Organisation, body any, wrong []fault.Detail) []fault.Detail {
+	if len(wrong) == 0 {
+		return nil
+	}
+	given, _ := body.(map[string]any)
+	a := domain.Addition{}
+	a.Username, _ = given["username"].(string)
+	a.Email, _ = given["email"].(string)
+	unclear := false
+	for _, d := range wrong {
+		switch d.Path[0] {
+		case "username":
+			a.Username, unclear = "", true
+		case "email":
+			a.Email, unclear = "", true
+		}
+	}
+	if unclear && a.Username == "" && a.Email == "" {
+		return nil
+	}
+	return s.domain.Check(o, a)
+}
+
 // ReadOwnMembership answers what the caller is in an organisation.
 func (s *server) ReadOwnMembership(ctx context.Context, _ ReadOwnMembershipRequestObject) (ReadOwnMembershipResponseObject, error) {
 	session := dialect.SessionOf(ctx)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,13 +29,12 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request, o *operation)
 	if err != nil {
 		return r, err
 	}
-	rows, isList := value.([]any)
-	if o.MaxRows > 0 && len(rows) > o.MaxRows {
+	if rows, _ := value.([]any); o.MaxRows > 0 && len(rows) > o.MaxRows {
 		return r, fault.New(fault.TooLarge, "")
 	}
 	value = withoutNulls(o.body, value)
 	details := bodyFaults(o.body, value)
-	if o.Values != nil && isList {
+	if o.Values != nil && !slices.ContainsFunc(details, aboutAll) {
 		more := o.Values(r.Context(), SessionOf(r.Context()).Organisation, value, details)
 		if err := r.Context().Err(); err != nil {
 			return r, fault.OfSelf(err)
@@ -51,6 +51,9 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request, o *operation)
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(plain)), int64(len(plain))
 	return r, nil
 }
+
+// aboutAll tells whether a fault is about the whole body: of one of another type there are no values to look at.
+func aboutAll(d fault.Detail) bool { return len(d.Path) == 0 }
 
 // receive is the body as it came; nil when there is none and none is needed.
 func receive(w http.ResponseWriter, r *http.Request, o *operation) ([]byte, error) {
