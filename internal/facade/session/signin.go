@@ -15,6 +15,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"github.com/enrol-dev/enrol/internal/facade/edge"
 	"github.com/enrol-dev/enrol/internal/facade/identity"
 	"github.com/enrol-dev/enrol/internal/token"
 )
@@ -108,7 +109,7 @@ func (s *Sessions) signIn(w http.ResponseWriter, r *http.Request) {
 		err = s.keep(w, append(s.attempts(r), a))
 	}
 	if err != nil {
-		s.failed(w, err, returnTo)
+		s.failed(w, r, err, returnTo)
 		return
 	}
 	secured(w)
@@ -214,7 +215,7 @@ func (s *Sessions) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.keep(w, others); err != nil {
-		s.failed(w, err, a.ReturnTo)
+		s.failed(w, r, err, a.ReturnTo)
 		return
 	}
 	// The answer must be from the provider that was asked: by where it came to and, where it says who it is, by that (RFC 9207). Else
@@ -228,7 +229,7 @@ func (s *Sessions) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	cookie, err := s.signedIn(r, p, a, query.Get("code"))
 	if err != nil {
-		s.failed(w, err, a.ReturnTo)
+		s.failed(w, r, err, a.ReturnTo)
 		return
 	}
 	// What the browser had before is over, whoever it was.
@@ -260,7 +261,7 @@ func (s *Sessions) recognise(ctx context.Context, idToken string) {
 		err = s.Recognise(ctx, caller)
 	}
 	if err != nil {
-		s.Log.Error(err, "Recording a username failed")
+		s.Log.Error(err, "Recording a username failed", "requestID", edge.RequestID(ctx))
 	}
 }
 
@@ -281,8 +282,8 @@ func (s *Sessions) signOut(w http.ResponseWriter, r *http.Request) {
 }
 
 // failed says that a sign-in came to nothing, and why as far as it helps. The rest is in the log.
-func (s *Sessions) failed(w http.ResponseWriter, err error, returnTo string) {
-	s.Log.Error(err, "A sign-in failed")
+func (s *Sessions) failed(w http.ResponseWriter, r *http.Request, err error, returnTo string) {
+	s.Log.Error(err, "A sign-in failed", "requestID", edge.RequestID(r.Context()))
 	again := []link{{"Try again", SignIn(returnTo)}}
 	_, expired := errors.AsType[*oidc.TokenExpiredError](err)
 	switch {
