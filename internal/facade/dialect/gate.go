@@ -176,6 +176,7 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	h.guard.Failed(r.Context(), e)
 	status, body := h.Envelope(e)
 	header := w.Header()
+	header.Set("Cache-Control", "no-store")
 	switch e.Kind {
 	case fault.Unauthenticated:
 		header.Set("WWW-Authenticate", "Bearer")
