@@ -91,6 +91,7 @@ func TestLlamacloud(t *testing.T) {
 	p.later()
 	c := p.conversation("users")
 	c.say(ada, http.MethodGet, p.roles, "", http.StatusOK)
+	p.send(ada, http.MethodGet, strings.Replace(p.roles, p.uid(), strings.ToUpper(p.uid()), 1), "").want(t, http.StatusOK)
 	c.say(ada, http.MethodPut, p.users, `[]`, http.StatusOK)
 	add := `[{"email": "Joe@Example.com", "project_ids": null, "role_id": "` + p.role("admin") + `"},
  {"user_id": "jane@example.com", "project_ids": ["` + p.data + `", "` + p.web + `", "` + p.data + `"]},

@@ -4,6 +4,7 @@ package llamacloud
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/enrol-dev/enrol/internal/facade/dialect"
 	"github.com/enrol-dev/enrol/internal/facade/domain"
@@ -78,7 +79,8 @@ func operations(s *server) map[string]dialect.Operation {
 	}
 }
 
-func byUID(value string) domain.Ref { return domain.Ref{UID: value} }
+// byUID reads an organisation's id, which the document keeps to a UUID in any case.
+func byUID(value string) domain.Ref { return domain.Ref{UID: strings.ToLower(value)} }
 
 // causes are what the platform says of each cause. An invitation that has expired is none any more.
 var causes = map[fault.Kind]struct {
