@@ -232,6 +232,7 @@ func TestLlamacloudRefusals(t *testing.T) {
 	everywhere := enrolv1alpha1.Projects{enrolv1alpha1.AllProjects}
 	p.member("jane", enrolv1alpha1.MemberSpec{Username: jane, Roles: []enrolv1alpha1.RoleName{"viewer"}, Projects: everywhere})
 	p.member("joe", enrolv1alpha1.MemberSpec{Username: joe, Roles: []enrolv1alpha1.RoleName{"admin"}, Projects: everywhere})
+	p.member("kay", enrolv1alpha1.MemberSpec{Email: "kay@example.org", Roles: []enrolv1alpha1.RoleName{"viewer"}, Projects: everywhere})
 	invite := p.invited("kim", enrolv1alpha1.InvitationSpec{Email: kim, Roles: []enrolv1alpha1.RoleName{"viewer"}})
 	p.until(http.StatusOK, jane, http.MethodGet, p.users, "")
 	p.until(http.StatusUnprocessableEntity, joe, http.MethodPut, p.users, `{}`)
@@ -240,7 +241,10 @@ func TestLlamacloudRefusals(t *testing.T) {
 		c.say(ada, r.method, r.path, r.body, http.StatusUnprocessableEntity)
 	}
 	for _, r := range []route{
-		{http.MethodDelete, p.user("nobody"), ""}, {http.MethodDelete, p.user("nobody"), `[]`}, {http.MethodDelete, p.user(jane), `["` + p.uid() + `"]`},
+		{http.MethodDelete, p.user("nobody"), ""}, {http.MethodDelete, p.user("nobody"), `[]`},
+		// A Kelvin sign, which is a small k to Unicode.
+		{http.MethodDelete, p.user("\u212aay@example.org"), ""},
+		{http.MethodDelete, p.user(jane), `["` + p.uid() + `"]`},
 		{http.MethodPut, p.users + "/remove", `[{"user_id": "jane@example.com", "project_id_list": ["` + p.uid() + `"]}]`},
 		{http.MethodPut, p.users + "/roles", p.assignment("nobody", "viewer")}, {http.MethodGet, p.user("nobody") + "/projects", ""},
 		{http.MethodPut, p.user("nobody") + "/projects?project_id=" + p.web, ""}, {http.MethodDelete, p.user("nobody") + "/projects/" + p.web, ""},

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/address"
 	"github.com/enrol-dev/enrol/internal/facade/fault"
 	"github.com/enrol-dev/enrol/internal/facade/identity"
 	"github.com/enrol-dev/enrol/internal/facade/store"
@@ -40,7 +41,7 @@ func (d *Domain) ByName(o *Organisation, text string) (*Membership, error) {
 	if byName != nil && byName.username == text {
 		return o.membership(byName), nil
 	}
-	if _, byEmail := d.look(o, "", strings.ToLower(text)); byEmail != nil && byEmail.username == "" {
+	if _, byEmail := d.look(o, "", address.Lower(text)); byEmail != nil && byEmail.username == "" {
 		return o.membership(byEmail), nil
 	}
 	return d.ByMembershipID(o, text)
