@@ -142,6 +142,7 @@ func TestDreadnodeRefusals(t *testing.T) {
 	}
 	c.say(joe, http.MethodPost, p.invitations, `{"email": "bob@example.org", "role": "owner"}`, http.StatusForbidden)
 	c.say(joe, http.MethodPut, p.member(member), `{"role": "owner"}`, http.StatusForbidden)
+	c.say(joe, http.MethodPut, p.member(f.uid()), `{"role": "owner"}`, http.StatusForbidden)
 	c.say(joe, http.MethodDelete, p.member(f.idOf("user/"+ada)), "", http.StatusForbidden)
 	c.hidden(routes[:len(routes)-1], f.name, "no-such")
 	c.guarded(routes, statuses{http.StatusNotFound, http.StatusBadRequest, http.StatusBadRequest}, small)

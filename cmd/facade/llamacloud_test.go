@@ -261,6 +261,7 @@ func TestLlamacloudRefusals(t *testing.T) {
 	c.say(joe, http.MethodPut, p.users, `[{"email": "new@example.org", "project_ids": null},
  {"user_id": "new", "project_ids": null, "role_id": "`+p.role("owner")+`"}]`, http.StatusForbidden)
 	c.say(joe, http.MethodPut, p.users+"/roles", p.assignment(jane, "owner"), http.StatusForbidden)
+	c.say(joe, http.MethodPut, p.users+"/roles", p.assignment("nobody", "owner"), http.StatusForbidden)
 	c.say(joe, http.MethodDelete, p.user(ada), "", http.StatusForbidden)
 	c.hidden(p.within(), p.uid(), p.idOf("unknown"))
 	c.guarded(append(p.within(), p.own(invite)...), statuses{http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType, http.StatusRequestEntityTooLarge},
@@ -335,6 +336,7 @@ func TestLlamacloudKeptInGit(t *testing.T) {
 	if err := p.platform.Update(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
+	p.member("joe", enrolv1alpha1.MemberSpec{Username: joe, Roles: []enrolv1alpha1.RoleName{"admin"}})
 	owner := "/api/v2/invites/" + p.invited("kim", enrolv1alpha1.InvitationSpec{Email: kim, Roles: []enrolv1alpha1.RoleName{"owner"}})
 	p.until(http.StatusConflict, ada, http.MethodPut, p.users+"/roles", p.assignment(jane, "developer"))
 	c := p.conversation("git")
@@ -350,6 +352,11 @@ func TestLlamacloudKeptInGit(t *testing.T) {
 		c.say(ada, r.method, r.path, r.body, http.StatusConflict)
 	}
 	c.say(kim, http.MethodPost, owner+"/accept", "", http.StatusConflict)
+	// What is in the way of others is nobody's business who may not, whichever row comes first.
+	p.until(http.StatusForbidden, joe, http.MethodPut, p.users+"/roles", p.assignment("nobody", "owner"))
+	c.say(joe, http.MethodPut, p.users, `[{"user_id": "jane@example.com", "project_ids": null},
+ {"user_id": "bob", "project_ids": null, "role_id": "`+p.role("owner")+`"}]`, http.StatusForbidden)
+	c.say(joe, http.MethodPut, p.users+"/remove", `[{"user_id": "jane@example.com"}, {"user_id": "ada@example.com"}]`, http.StatusForbidden)
 	c.say(ada, http.MethodPut, p.users, `[{"user_id": "jane@example.com", "project_ids": ["`+p.data+`"]}]`, http.StatusOK)
 	c.say(ada, http.MethodPut, p.user(jane)+"/projects?project_id="+p.data, "", http.StatusOK)
 }

@@ -358,6 +358,7 @@ func TestQoveryRefusals(t *testing.T) {
 	for _, r := range []route{
 		{http.MethodPost, p.invitations, `{"email": "bob@example.org", "role": "OWNER"}`}, {http.MethodDelete, p.invitation(owner), ""},
 		{http.MethodPut, p.members, p.change(jane, "owner")}, {http.MethodPut, p.members, p.change(ada, "viewer")},
+		{http.MethodPut, p.members, p.change("nobody", "owner")},
 		{http.MethodDelete, p.members, p.person(ada)}, {http.MethodPost, p.transfer, p.person(jane)},
 	} {
 		c.say(joe, r.method, r.path, r.body, http.StatusForbidden)

@@ -169,6 +169,9 @@ func (d *Domain) lapsed(o *Organisation, username, email string) *enrolv1alpha1.
 // owns tells whether the addition makes an owner.
 func (a *addition) owns() bool { return a.Role != nil && *a.Role == enrolv1alpha1.RoleOwner }
 
+// makesOwner tells whether the addition makes an owner of somebody who is none.
+func (a *addition) makesOwner() bool { return a.owns() && !a.isOwner }
+
 // needsMember tells whether there must be a Member: an owner needs none.
 func (a *addition) needsMember() bool {
 	return a.existing != nil || !a.owns() && (!a.isOwner || a.Role != nil)
@@ -210,21 +213,44 @@ func (a *addition) desired(current *enrolv1alpha1.Member, d *Domain, by *identit
 	return m
 }
 
-// authorise asks whether the caller may do all that the addition comes to.
-func (d *Domain) authorise(ctx context.Context, caller *identity.Caller, a *addition) error {
-	o := a.organisation
+// authorise asks whether the caller may do all that the additions come to, and then whether that can be done: who may not is told
+// so, and not what is in the way of others.
+func (d *Domain) authorise(ctx context.Context, caller *identity.Caller, additions ...*addition) error {
+	for _, a := range additions {
+		if err := d.mayCarryOut(ctx, caller, a); err != nil {
+			return err
+		}
+	}
+	for _, a := range additions {
+		if err := d.canCarryOut(caller, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayCarryOut asks for the rights to all that the addition comes to.
+func (d *Domain) mayCarryOut(ctx context.Context, caller *identity.Caller, a *addition) error {
 	if a.needsMember() {
 		if err := d.mayWrite(ctx, caller, a); err != nil {
 			return err
 		}
-		if a.existing != nil {
-			if by := d.memberKeptBy(a.existing); by != "" && d.differs(a.existing, a.desired(a.existing, d, caller)) {
-				return managedInGit("this member", by)
-			}
+	}
+	if a.makesOwner() {
+		return d.mayGrantOwner(ctx, caller, a.organisation)
+	}
+	return nil
+}
+
+// canCarryOut says what is in the way of an addition: what is kept in Git is changed there.
+func (d *Domain) canCarryOut(caller *identity.Caller, a *addition) error {
+	if a.needsMember() && a.existing != nil {
+		if by := d.memberKeptBy(a.existing); by != "" && d.differs(a.existing, a.desired(a.existing, d, caller)) {
+			return managedInGit("this member", by)
 		}
 	}
-	if a.owns() && !a.isOwner {
-		return d.mayChangeOwners(ctx, caller, o)
+	if a.makesOwner() {
+		return d.canChangeOwners(a.organisation)
 	}
 	return nil
 }
@@ -262,7 +288,7 @@ func (d *Domain) carryOut(ctx context.Context, caller *identity.Caller, a *addit
 		}
 	}
 	o := a.organisation
-	if a.owns() && !a.isOwner {
+	if a.makesOwner() {
 		owner := enrolv1alpha1.Owner{Username: enrolv1alpha1.Username(a.Username), Email: enrolv1alpha1.Email(a.Email)}
 		changed, err := d.changeOwners(ctx, caller, o, addOwner(owner))
 		if err != nil {

@@ -46,10 +46,8 @@ func (d *Domain) AddAll(
 	if len(details) > 0 {
 		return nil, &fault.Error{Kind: fault.Invalid, Details: details}
 	}
-	for _, a := range plan.additions {
-		if err := d.authorise(ctx, caller, a); err != nil {
-			return nil, err
-		}
+	if err := d.authorise(ctx, caller, plan.additions...); err != nil {
+		return nil, err
 	}
 	results := make(map[*addition]*Membership, len(plan.additions))
 	written := make([]*Membership, len(plan.additions))
@@ -227,6 +225,11 @@ func (d *Domain) RemoveAll(ctx context.Context, caller *identity.Caller, o *Orga
 	}
 	if err := d.maySetProjects(ctx, caller, narrowed); err != nil {
 		return err
+	}
+	for _, m := range leaving {
+		if err := d.canRemove(ctx, m); err != nil {
+			return err
+		}
 	}
 	nobody := func(int) bool { return false }
 	err := eachOf(ctx, len(narrowed), nobody, func(ctx context.Context, i int) error {

@@ -7,29 +7,53 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/facade/fault"
 	"github.com/enrol-dev/enrol/internal/facade/identity"
+	"github.com/enrol-dev/enrol/internal/facade/review"
 )
 
 // SetRole gives a person one role in the place of all others. Role owner adds an owner and leaves the Members as they are;
 // any other takes an owner out of spec.owners, with the Member written first.
 func (d *Domain) SetRole(
-	ctx context.Context, caller *identity.Caller, m *Membership, role enrolv1alpha1.RoleName,
+	ctx context.Context, caller *identity.Caller, o *Organisation, find Finder, id string, role enrolv1alpha1.RoleName,
 ) (*Membership, error) {
-	o := m.Organisation
 	if err := o.known([]enrolv1alpha1.RoleName{role}); err != nil {
+		return nil, err
+	}
+	m, err := find(o, id)
+	if err != nil {
+		// The right to give the role comes before the question of to whom.
+		if refused := d.need(ctx, caller, o, review.Grant(review.OrganisationRoles, string(role))); refused != nil {
+			return nil, refused
+		}
 		return nil, err
 	}
 	if role == enrolv1alpha1.RoleOwner {
 		return d.promote(ctx, caller, m)
 	}
+	return d.demote(ctx, caller, m, role)
+}
+
+// demote gives a person a role other than owner.
+func (d *Domain) demote(
+	ctx context.Context, caller *identity.Caller, m *Membership, role enrolv1alpha1.RoleName,
+) (*Membership, error) {
+	o := m.Organisation
 	a := d.additionFor(m, Addition{Username: m.Username, Role: &role})
 	if !m.hasMember() {
 		a.given = enrolv1alpha1.Email(m.Email)
 	}
-	if err := d.authorise(ctx, caller, a); err != nil {
+	if err := d.mayCarryOut(ctx, caller, a); err != nil {
 		return nil, err
 	}
 	if m.Owner {
-		if err := d.mayChangeOwners(ctx, caller, o); err != nil {
+		if err := d.mayGrantOwner(ctx, caller, o); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.canCarryOut(caller, a); err != nil {
+		return nil, err
+	}
+	if m.Owner {
+		if err := d.canChangeOwners(o); err != nil {
 			return nil, err
 		}
 		if err := d.tryOwners(ctx, o, removeOwner(m.Username)); err != nil {
@@ -57,7 +81,10 @@ func (d *Domain) promote(ctx context.Context, caller *identity.Caller, m *Member
 	if m.Owner {
 		return m, nil
 	}
-	if err := d.mayChangeOwners(ctx, caller, m.Organisation); err != nil {
+	if err := d.mayGrantOwner(ctx, caller, m.Organisation); err != nil {
+		return nil, err
+	}
+	if err := d.canChangeOwners(m.Organisation); err != nil {
 		return nil, err
 	}
 	owner := enrolv1alpha1.Owner{Username: enrolv1alpha1.Username(m.Username), Email: enrolv1alpha1.Email(m.Email)}
@@ -156,9 +183,6 @@ func (d *Domain) maySetProjects(ctx context.Context, caller *identity.Caller, ch
 		if len(a.rescope(a.existing.Spec.Projects)) > maxProjects {
 			return errTooManyProjects
 		}
-		if err := d.authorise(ctx, caller, a); err != nil {
-			return err
-		}
 	}
-	return nil
+	return d.authorise(ctx, caller, changes...)
 }

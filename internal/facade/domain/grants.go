@@ -57,11 +57,8 @@ func grantsOf(
 	return rights
 }
 
-// mayChangeOwners asks for the right to make and unmake owners, where owners are not kept in Git.
-func (d *Domain) mayChangeOwners(ctx context.Context, caller *identity.Caller, o *Organisation) error {
-	if err := d.mayGrantOwner(ctx, caller, o); err != nil {
-		return err
-	}
+// canChangeOwners says why nobody makes or unmakes owners here: they are kept in Git.
+func (d *Domain) canChangeOwners(o *Organisation) error {
 	if by := d.organisationKeptBy(o.Organisation); by != "" {
 		return managedInGit("the organisation", by)
 	}

@@ -29,6 +29,9 @@ func (d *Domain) Remove(ctx context.Context, caller *identity.Caller, o *Organis
 	if err := d.mayRemove(ctx, caller, m); err != nil {
 		return err
 	}
+	if err := d.canRemove(ctx, m); err != nil {
+		return err
+	}
 	if err := d.takeOut(ctx, caller, m); err != nil {
 		return err
 	}
@@ -64,13 +67,21 @@ func (d *Domain) awaitNoStrangers(ctx context.Context, o *Organisation) error {
 	})
 }
 
-// mayRemove asks for all that the removal needs before the first write.
+// mayRemove asks for all rights that the removal needs.
 func (d *Domain) mayRemove(ctx context.Context, caller *identity.Caller, m *Membership) error {
 	for _, member := range m.members {
 		if err := d.need(ctx, caller, m.Organisation, append(grants(&member.Spec), DeleteMembers)...); err != nil {
 			return err
 		}
 	}
+	if !m.Owner {
+		return nil
+	}
+	return d.mayGrantOwner(ctx, caller, m.Organisation)
+}
+
+// canRemove says what is in the way of a removal, before the first write.
+func (d *Domain) canRemove(ctx context.Context, m *Membership) error {
 	for _, member := range m.members {
 		if by := d.memberKeptBy(member); by != "" {
 			return managedInGit("this member", by)
@@ -79,7 +90,7 @@ func (d *Domain) mayRemove(ctx context.Context, caller *identity.Caller, m *Memb
 	if !m.Owner {
 		return nil
 	}
-	if err := d.mayChangeOwners(ctx, caller, m.Organisation); err != nil {
+	if err := d.canChangeOwners(m.Organisation); err != nil {
 		return err
 	}
 	return d.tryOwners(ctx, m.Organisation, removeOwner(m.Username))

@@ -57,11 +57,8 @@ func (s *server) ListMembers(ctx context.Context, _ ListMembersRequestObject) (L
 // ChangeMemberRole gives a person one role in the place of all others.
 func (s *server) ChangeMemberRole(ctx context.Context, r ChangeMemberRoleRequestObject) (ChangeMemberRoleResponseObject, error) {
 	session := dialect.SessionOf(ctx)
-	m, err := s.domain.ByUserOrMembershipID(session.Organisation, r.UserID)
-	if err != nil {
-		return nil, err
-	}
-	changed, err := s.domain.SetRole(ctx, session.Caller, m, given(&r.Body.Role)[0])
+	role, find := given(&r.Body.Role)[0], s.domain.ByUserOrMembershipID
+	changed, err := s.domain.SetRole(ctx, session.Caller, session.Organisation, find, r.UserID, role)
 	if err != nil {
 		return nil, err
 	}

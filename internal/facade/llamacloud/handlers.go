@@ -75,15 +75,11 @@ func (s *server) AssignRole(ctx context.Context, r AssignRoleRequestObject) (Ass
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.domain.ByName(session.Organisation, r.Body.UserID)
-	if err != nil {
-		return nil, err
-	}
 	views, err := s.views(ctx, session.Organisation)
 	if err != nil {
 		return nil, err
 	}
-	changed, err := s.domain.SetRole(ctx, session.Caller, m, role)
+	changed, err := s.domain.SetRole(ctx, session.Caller, session.Organisation, s.domain.ByName, r.Body.UserID, role)
 	if err != nil {
 		return nil, err
 	}

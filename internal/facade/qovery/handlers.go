@@ -76,11 +76,8 @@ func (s *server) ChangeMemberRole(ctx context.Context, r ChangeMemberRoleRequest
 	if err != nil {
 		return nil, err
 	}
-	member, err := s.domain.ByMembershipIDOrName(session.Organisation, r.Body.UserID)
-	if err != nil {
-		return nil, err
-	}
-	_, err = s.domain.SetRole(ctx, session.Caller, member, role)
+	find := s.domain.ByMembershipIDOrName
+	_, err = s.domain.SetRole(ctx, session.Caller, session.Organisation, find, r.Body.UserID, role)
 	return ChangeMemberRole200Response{}, err
 }
 
