@@ -77,7 +77,7 @@ func TestDreadnodeAnswers(t *testing.T) {
 	p := newDreadnode(f)
 	c := newConversation(f, "dreadnode", "answers")
 	id := map[string]string{}
-	for _, who := range []string{kim, joe, jane} {
+	for _, who := range []string{kim, joe, jane, maxim} {
 		name := strings.TrimSuffix(who, "@example.com")
 		id[who] = p.respond(f.invited(name, enrolv1alpha1.InvitationSpec{
 			Email: enrolv1alpha1.Email(who), Roles: []enrolv1alpha1.RoleName{"viewer"},
@@ -95,6 +95,9 @@ func TestDreadnodeAnswers(t *testing.T) {
 	c.say(jane, http.MethodPost, id[jane], `{"accept": false}`, http.StatusBadRequest)
 	c.say(ada, http.MethodDelete, strings.Replace(strings.TrimSuffix(id[jane], "/respond"), "/api/v1/invitations", p.invitations, 1), "", http.StatusNoContent)
 	c.say(joe, http.MethodPost, id[joe], `{"accept": true}`, http.StatusOK)
+	// Whoever has become a member meanwhile keeps that membership, which is not to be waited for, although it gives nothing.
+	f.member("max", enrolv1alpha1.MemberSpec{Username: maxim, Roles: []enrolv1alpha1.RoleName{"developer"}, Suspend: true})
+	c.say(maxim, http.MethodPost, id[maxim], `{"accept": true}`, http.StatusOK)
 	for _, body := range []string{`{}`, `{"accept": null}`, `{"accept": "yes"}`, `[]`, ` `, `{"accept": true, "accept": false}`} {
 		c.say(joe, http.MethodPost, id[joe], body, http.StatusUnprocessableEntity)
 	}

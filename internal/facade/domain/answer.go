@@ -3,6 +3,7 @@ package domain
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -55,12 +56,20 @@ func (d *Domain) join(ctx context.Context, by *Person, id string) (*Membership, 
 			return false
 		}
 		joined = d.Own(o, by.Caller)
-		return joined != nil && !joined.Suspended && (joined.Owner || !view.object.Spec.Owns())
+		return joined != nil && !joined.begun(view.object) && (joined.Owner || !view.object.Spec.Owns())
 	})
 	if err != nil {
 		return nil, fault.New(fault.Timeout, "accepted; the membership is not there yet")
 	}
 	return joined, nil
+}
+
+// begun tells whether the membership gives nothing yet, because the operator has made it of an invitation and is not done. One that
+// somebody has suspended is done.
+func (m *Membership) begun(of *enrolv1alpha1.Invitation) bool {
+	return m.Suspended && slices.ContainsFunc(m.members, func(member *enrolv1alpha1.Member) bool {
+		return member.Annotations[enrolv1alpha1.AnnotationInvitation] == string(of.UID)
+	})
 }
 
 // ownAnswerError is an invitation that the caller has accepted already.
