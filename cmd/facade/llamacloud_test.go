@@ -143,6 +143,7 @@ func TestLlamacloudPeople(t *testing.T) {
 	if all := read[[]any](t, p.send(ada, http.MethodGet, p.user("robot/one")+"/projects", "")); len(all) != 2 {
 		t.Errorf("got %v, want both projects", all)
 	}
+	p.shown("robot/one")
 	c.say(ada, http.MethodPut, p.users+"/roles", p.assignment("bob@example.org", "admin"), http.StatusOK)
 	c.say(ada, http.MethodPut, p.users, `[{"user_id": "bob", "email": "bob@example.org", "project_ids": null}]`, http.StatusOK)
 	c.say(ada, http.MethodDelete, p.user("bob@example.org"), "", http.StatusNotFound)
@@ -155,6 +156,28 @@ func TestLlamacloudPeople(t *testing.T) {
 	c.say(ada, http.MethodPut, p.users+"/remove", `[{"user_id": "robot/one", "project_id_list": null}, {"email": "bob@example.org"}]`,
 		http.StatusNoContent)
 	c.say(ada, http.MethodGet, p.users, "", http.StatusOK)
+}
+
+// shown has a user without an address added once more with the one that lists show, which nothing keeps, and removed by it.
+func (p *onLlamacloud) shown(username string) {
+	p.Helper()
+	mail := p.idOf("user/"+username) + "@users.noreply.enrol.example.com"
+	p.send(ada, http.MethodPut, p.users, `[{"email": "`+mail+`", "project_ids": null}]`).want(p, http.StatusOK)
+	p.send(ada, http.MethodPut, p.users, `[{"user_id": "bob", "email": "`+mail+`", "project_ids": null}]`).want(p, http.StatusUnprocessableEntity)
+	const other = "robot/two"
+	mail = p.idOf("user/"+other) + "@users.noreply.enrol.example.com"
+	p.send(ada, http.MethodPut, p.users, `[{"user_id": "`+other+`", "email": "`+mail+`", "project_ids": []}]`).want(p, http.StatusOK)
+	var members enrolv1alpha1.MemberList
+	if err := p.admin.List(p.Context(), &members, client.InNamespace(p.home())); err != nil {
+		p.Fatal(err)
+	}
+	for _, m := range members.Items {
+		if strings.Contains(string(m.Spec.Email), "noreply") {
+			p.Errorf("%s has kept %s", m.Name, m.Spec.Email)
+		}
+	}
+	p.send(ada, http.MethodPut, p.users+"/remove", `[{"email": "`+mail+`"}]`).want(p, http.StatusNoContent)
+	p.send(ada, http.MethodGet, p.user(other)+"/projects", "").want(p, http.StatusNotFound)
 }
 
 // TestLlamacloudInvites: an invitation is answered once, by whom it is for, in time.

@@ -201,7 +201,7 @@ type UserOrganizationCreate struct {
 	// UserID The username in the cluster.
 	UserID *string `json:"user_id,omitempty"`
 
-	// Email The person's address.
+	// Email The person's address. One that takes no mail names the user who is shown with it, and is not kept.
 	Email *string `json:"email,omitempty"`
 
 	// ProjectIDs Ids of the projects that the user has; `null` for the whole organisation, an empty list for none. It replaces
@@ -220,7 +220,7 @@ type UserOrganizationDelete struct {
 	// UserID The username in the cluster.
 	UserID *string `json:"user_id,omitempty"`
 
-	// Email The person's address.
+	// Email The person's address. One that takes no mail names the user who is shown with it, and is not kept.
 	Email *string `json:"email,omitempty"`
 
 	// ProjectIDList Ids of the projects to lose; `null` or nothing for the whole organisation, an empty list for none.

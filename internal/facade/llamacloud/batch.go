@@ -7,8 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/address"
 	"github.com/enrol-dev/enrol/internal/facade/domain"
 	"github.com/enrol-dev/enrol/internal/facade/fault"
 )
@@ -110,14 +112,29 @@ func read[T any](row any, but fields, into *T) {
 	}
 }
 
-// names are those of an organisation's projects and roles, by their ids.
+// names are those of an organisation's projects, roles and users, by their ids.
 type names struct {
-	projects map[string]enrolv1alpha1.Project
-	roles    map[string]enrolv1alpha1.RoleName
+	organisation *domain.Organisation
+	projects     map[string]enrolv1alpha1.Project
+	roles        map[string]enrolv1alpha1.RoleName
+	// noReply is the domain of addresses that take no mail, and users are the usernames of who is shown with one.
+	noReply string
+	users   func() map[string]string
 }
 
 func (s *server) namesOf(o *domain.Organisation) *names {
-	n := &names{projects: map[string]enrolv1alpha1.Project{}, roles: map[string]enrolv1alpha1.RoleName{}}
+	n := &names{
+		organisation: o, projects: map[string]enrolv1alpha1.Project{}, roles: map[string]enrolv1alpha1.RoleName{}, noReply: s.noReply,
+		users: sync.OnceValue(func() map[string]string {
+			users := map[string]string{}
+			for _, m := range s.domain.Memberships(o) {
+				if m.Email == "" {
+					users[m.UserID()] = m.Username
+				}
+			}
+			return users
+		}),
+	}
 	for _, project := range s.domain.Projects(o) {
 		n.projects[string(project.UID)] = enrolv1alpha1.Project(project.Name)
 	}
@@ -127,13 +144,36 @@ func (s *server) namesOf(o *domain.Organisation) *names {
 	return n
 }
 
+// person is whom a row names. An address that takes no mail names the user who is shown with it, and is none to keep; false for one
+// that is nobody's.
+func (n *names) person(userID, email *string) (username, mail string, ok bool) {
+	username, mail = value(userID), value(email)
+	parsed, err := address.Parse(mail)
+	id, takesNone := strings.CutSuffix(string(parsed), "@"+n.noReply)
+	if err != nil || !takesNone {
+		return username, mail, true
+	}
+	shown := username
+	if shown == "" {
+		shown = n.users()[id]
+	}
+	if shown != "" && n.organisation.UserID(shown) == id {
+		return shown, "", true
+	}
+	return username, mail, false
+}
+
 // additions are what rows ask for, and the ids in them that nothing has.
 func (n *names) additions(rows []UserOrganizationCreate) (additions []domain.Addition, unknown []fault.Detail) {
 	additions = make([]domain.Addition, 0, len(rows))
 	for i, row := range rows {
 		projects, details := n.scope(i, row.ProjectIDs)
 		unknown = append(unknown, details...)
-		a := domain.Addition{Username: value(row.UserID), Email: value(row.Email), Projects: &projects}
+		username, email, ok := n.person(row.UserID, row.Email)
+		if !ok {
+			unknown = append(unknown, unknownID("takes no mail, and is no user's", i, "email"))
+		}
+		a := domain.Addition{Username: username, Email: email, Projects: &projects}
 		if row.RoleID != nil {
 			if role, ok := n.roles[strings.ToLower(*row.RoleID)]; ok {
 				a.Role = &role
@@ -188,7 +228,8 @@ func (n *names) known(ids []string) ([]string, error) {
 func (n *names) removals(rows []UserOrganizationDelete) ([]domain.Removal, error) {
 	removals := make([]domain.Removal, 0, len(rows))
 	for _, row := range rows {
-		removal := domain.Removal{Username: value(row.UserID), Email: value(row.Email)}
+		username, email, _ := n.person(row.UserID, row.Email)
+		removal := domain.Removal{Username: username, Email: email}
 		if row.ProjectIDList != nil {
 			projects, err := n.known(*row.ProjectIDList)
 			if err != nil {

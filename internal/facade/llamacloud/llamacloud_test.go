@@ -200,6 +200,38 @@ func TestProjectIDs(t *testing.T) {
 	}
 }
 
+// TestPerson: the address that a user without one is shown with comes back as the user's, and is not kept.
+func TestPerson(t *testing.T) {
+	t.Parallel()
+	const alice = "ce2bf846-cf61-5e60-9476-11ef2ae2c5e4@users.noreply.example.org"
+	n := &names{organisation: organisation(), noReply: "users.noreply.example.org", users: func() map[string]string {
+		return map[string]string{"ce2bf846-cf61-5e60-9476-11ef2ae2c5e4": "alice"}
+	}}
+	for name, tc := range map[string]struct {
+		reason        string
+		userID, email *string
+		username, to  string
+		ok            bool
+	}{
+		"Both":      {"what a list shows", new("alice"), new(alice), "alice", "", true},
+		"Alone":     {"the address is the user's", nil, new(strings.ToUpper(alice)), "alice", "", true},
+		"Wide":      {"in whatever letters", nil, new(strings.Replace(alice, "example", "ｅxample", 1)), "alice", "", true},
+		"Another":   {"of somebody else", new("bob"), new(alice), "bob", alice, false},
+		"Nobody":    {"of nobody", nil, new("x@users.noreply.example.org"), "", "x@users.noreply.example.org", false},
+		"Elsewhere": {"an address like others", new("alice"), new("x@noreply.example.org"), "alice", "x@noreply.example.org", true},
+		"Bad":       {"the domain says what is wrong with it", new("alice"), new("x"), "alice", "x", true},
+		"None":      {"no address", new("alice"), nil, "alice", "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			username, email, ok := n.person(tc.userID, tc.email)
+			if username != tc.username || email != tc.to || ok != tc.ok {
+				t.Errorf("%s: got %q, %q, %t, want %q, %q, %t", tc.reason, username, email, ok, tc.username, tc.to, tc.ok)
+			}
+		})
+	}
+}
+
 func TestAdditions(t *testing.T) {
 	t.Parallel()
 	n := &names{
