@@ -102,7 +102,18 @@ func TestAsAPlugin(t *testing.T) {
 		"People": {
 			"People are completed", viewer, []string{"__complete", "enrol", "why", "--namespace=org-plugin", "ja"}, "jane@example.com\n:4\n", 0,
 		},
-		"Unknown": {"A mistake in typing is said", boss, []string{"enrol", "statsu"}, `unknown command "statsu" for "kubectl enrol"`, 1},
+		"Unknown": {
+			"A mistake in typing is said, and what may have been meant", boss, []string{"enrol", "statsu"},
+			"unknown command \"statsu\" for \"kubectl enrol\"\n\nDid you mean this?\n  status\n", 1,
+		},
+		"Flag": {
+			"A flag that there is not is named, with where to look", boss, []string{"enrol", "status", "--wet"},
+			"error: unknown flag: --wet\nSee 'kubectl enrol status --help' for usage.\n", 1,
+		},
+		"Arguments": {
+			"What a command takes is said", boss, []string{"enrol", "resend"},
+			"error: 0 arguments do not fit: kubectl enrol resend NAME|EMAIL [flags]\nSee 'kubectl enrol resend --help' for usage.\n", 1,
+		},
 	}
 	for name, tc := range cases {
 		got, code := s.run(tc.who, "kubectl", tc.args...)

@@ -3,6 +3,8 @@
 package kubectl
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -38,5 +40,21 @@ func New(streams genericiooptions.IOStreams, version string) *cobra.Command {
 		newStatus(p), newTree(p), newMembers(p), newInvite(p), newResend(p), newRevoke(p),
 		newWhoAmI(p), newWhy(p), newCheck(p), newImport(p),
 	)
+	root.SetFlagErrorFunc(misused)
+	for _, cmd := range root.Commands() {
+		if fits := cmd.Args; fits != nil {
+			cmd.Args = func(cmd *cobra.Command, args []string) error {
+				if fits(cmd, args) == nil {
+					return nil
+				}
+				return misused(cmd, fmt.Errorf("%d arguments do not fit: %s", len(args), cmd.UseLine()))
+			}
+		}
+	}
 	return root
+}
+
+// misused says of a mistake in what was typed where it stands how to do better.
+func misused(cmd *cobra.Command, err error) error {
+	return usageError{fmt.Errorf("%w\nSee '%s --help' for usage.", err, cmd.CommandPath())} //nolint:revive,staticcheck // As kubectl does.
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -42,7 +43,8 @@ func Report(w io.Writer, err error) int {
 	if err == nil {
 		return ExitFine
 	}
-	_, _ = fmt.Fprintln(w, "error: "+terminal.Lines(explain(err)))
+	// Suggestions of what may have been meant are indented by a tab.
+	_, _ = fmt.Fprintln(w, "error: "+terminal.Lines(strings.ReplaceAll(explain(err), "\t", "  ")))
 	if v, ok := errors.AsType[verdict](err); ok {
 		return v.code
 	}
