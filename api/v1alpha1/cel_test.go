@@ -489,8 +489,8 @@ func TestKubectl(t *testing.T) {
 		want   []string
 	}{
 		"ShortOrganisation": {reason: "org is short for it.", args: []string{"get", "org", "typed"}, want: []string{"SLUG", "MEMBERS", "PROJECTS", "READY", "REASON", "AGE"}},
-		"ShortMember":       {reason: "mbr is short for it.", args: []string{"get", "mbr", "typed", "-n", home(t)}, want: []string{"SUBJECT", "ROLES", "KUBERNETES", "PROJECTS", "READY", "REASON", `["viewer"]`, `["*"]`}},
-		"Wide":              {reason: "More, where there is room.", args: []string{"get", "mbr", "typed", "-n", home(t), "-o", "wide"}, want: []string{"EMAIL", "EXPIRES", "MESSAGE", "jane@example.com"}},
+		"ShortMember":       {reason: "mbr is short for it.", args: []string{"get", "mbr", "typed", "-n", home(t)}, want: []string{"SUBJECT", "ROLES", "KUBERNETES", "READY", "REASON", `["viewer"]`}},
+		"Wide":              {reason: "More, where there is room.", args: []string{"get", "mbr", "typed", "-n", home(t), "-o", "wide"}, want: []string{"EMAIL", "EXPIRES", "PROJECTS", "MESSAGE", "jane@example.com", `["*"]`}},
 		"Invitation":        {reason: "Where it stands.", args: []string{"get", "inv", "-n", home(t)}, want: []string{"EMAIL", "ROLES", "READY", "REASON", "EXPIRES", "AGE"}},
 		"WideOrganisation":  {reason: "More, where there is room.", args: []string{"get", "org", "typed", "-o", "wide"}, want: []string{"NAMESPACE", "BINDINGS", "MESSAGE"}},
 		"Category":          {reason: "All of ours at once.", args: []string{"get", "enrol", "-n", home(t)}, want: []string{"organisation.enrol.dev/typed", "member.enrol.dev/typed"}},

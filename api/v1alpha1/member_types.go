@@ -172,12 +172,12 @@ type Subject struct {
 // +kubebuilder:printcolumn:name="Subject",type=string,JSONPath=`.status.subject.name`
 // +kubebuilder:printcolumn:name="Roles",type=string,JSONPath=`.spec.roles`
 // +kubebuilder:printcolumn:name="Kubernetes",type=string,JSONPath=`.status.kubernetesRole`
-// +kubebuilder:printcolumn:name="Projects",type=string,JSONPath=`.spec.projects`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Email",type=string,priority=1,JSONPath=`.spec.email`
 // +kubebuilder:printcolumn:name="Expires",type=string,priority=1,JSONPath=`.spec.expireTime`
+// +kubebuilder:printcolumn:name="Projects",type=string,priority=1,JSONPath=`.spec.projects`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=='Ready')].message`
 type Member struct {
 	metav1.TypeMeta `json:",inline"`
