@@ -35,6 +35,8 @@ func judge(o organisation, m *enrolv1alpha1.Member, naming subject.Naming) acces
 	return access.NewTerms(&enrolv1alpha1.Organisation{Spec: o}, naming).Judge(m, now)
 }
 
+const knownRoles = "its roles are admin, billing-admin, developer, viewer"
+
 func TestJudge(t *testing.T) {
 	cases := map[string]struct {
 		reason       string
@@ -117,13 +119,13 @@ func TestJudge(t *testing.T) {
 			organisation: organisation{Roles: []enrolv1alpha1.Role{{Name: "boss", BasedOn: "owner"}}},
 			member:       member{Username: "jane", Roles: roles{"boss"}, Projects: all},
 			want: access.Verdict{Subject: jane, Grants: []access.Grant{{none, all}},
-				State: condition.Stalled("UnknownRole", `the Organisation has no role "boss"; that gives nothing`)},
+				State: condition.Stalled("UnknownRole", `the Organisation has no role "boss", and that gives nothing: `+knownRoles)},
 		},
 		"PlantedOwner": {
 			reason: "owners stand in the Organisation, whatever a Member says",
 			member: member{Username: "jane", Roles: roles{"owner"}, Projects: all},
 			want: access.Verdict{Subject: jane, Grants: []access.Grant{{none, all}},
-				State: condition.Stalled("UnknownRole", `the Organisation has no role "owner"; that gives nothing`)},
+				State: condition.Stalled("UnknownRole", `the Organisation has no role "owner", and that gives nothing: `+knownRoles)},
 		},
 		"PlantedKubernetesRole": {
 			reason: "an unknown Kubernetes role is none",
@@ -136,7 +138,7 @@ func TestJudge(t *testing.T) {
 			reason: "rights add up: the known role goes on",
 			member: member{Username: "jane", Roles: roles{"ghost", "viewer"}, Projects: all},
 			want: access.Verdict{Subject: jane, Home: roles{"viewer"}, Grants: []access.Grant{{view, all}},
-				State: condition.Stalled("UnknownRole", `the Organisation has no role "ghost"; that gives nothing`)},
+				State: condition.Stalled("UnknownRole", `the Organisation has no role "ghost", and that gives nothing: `+knownRoles)},
 		},
 		"Group": {
 			reason: "a group adds its role in its projects",
@@ -162,7 +164,15 @@ func TestJudge(t *testing.T) {
 			reason: "a group that is not there gives nothing, and says so",
 			member: member{Username: "jane", Projects: all, Groups: []enrolv1alpha1.GroupName{"ghosts"}},
 			want: access.Verdict{Subject: jane, Home: roles{"viewer"}, Grants: []access.Grant{{view, all}},
-				State: condition.Stalled("UnknownGroup", `the Organisation has no group "ghosts"; that gives nothing`)},
+				State: condition.Stalled("UnknownGroup", `the Organisation has no group "ghosts", and that gives nothing: it has no groups`)},
+		},
+		"UnknownGroupOfSome": {
+			reason:       "what there is instead is said",
+			organisation: organisation{Groups: []enrolv1alpha1.Group{{Name: "support"}, {Name: "design"}}},
+			member:       member{Username: "jane", Groups: []enrolv1alpha1.GroupName{"desing"}},
+			want: access.Verdict{Subject: jane, Home: roles{"viewer"}, Grants: []access.Grant{{view, nil}},
+				State: condition.Stalled("UnknownGroup",
+					`the Organisation has no group "desing", and that gives nothing: its groups are design, support`)},
 		},
 		"Suspended": {
 			reason: "nothing while suspended",

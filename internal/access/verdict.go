@@ -3,6 +3,8 @@ package access
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -178,11 +180,25 @@ func (t *Terms) rights(spec *enrolv1alpha1.MemberSpec) Verdict {
 	}
 	if len(unknown) > 0 {
 		v.State = condition.Stalled(reason, fmt.Sprintf(
-			"the Organisation has no %s; that gives nothing", strings.Join(unknown, ", no ")))
+			"the Organisation has no %s, and that gives nothing: %s", strings.Join(unknown, ", no "), t.known(reason)))
 		return v
 	}
 	v.State = t.explain(spec, v.Grants)
 	return v
+}
+
+// known says in words what there is instead of an unknown role or group.
+func (t *Terms) known(reason string) string {
+	if reason == enrolv1alpha1.ReasonUnknownGroup {
+		if len(t.groups) == 0 {
+			return "it has no groups"
+		}
+		return "its groups are " + some(slices.Sorted(maps.Keys(t.groups)))
+	}
+	roles := slices.DeleteFunc(slices.Sorted(maps.Keys(t.roles)), func(name enrolv1alpha1.RoleName) bool {
+		return name == enrolv1alpha1.RoleOwner
+	})
+	return "its roles are " + some(roles)
 }
 
 // DefaultRole is the role of whoever has none.
@@ -219,20 +235,24 @@ func (t *Terms) explain(spec *enrolv1alpha1.MemberSpec, grants []Grant) conditio
 	}
 }
 
-// maxNamed bounds how many projects a message names.
-const maxNamed = 8
-
 func places(projects enrolv1alpha1.Projects) string {
 	if projects.All() {
 		return "all projects"
 	}
+	return some(projects)
+}
+
+// maxNamed bounds how many projects, roles or groups a message names.
+const maxNamed = 8
+
+func some[T ~string](all []T) string {
 	names := make([]string, 0, maxNamed+1)
-	for i, project := range projects {
+	for i, name := range all {
 		if i == maxNamed {
-			names = append(names, fmt.Sprintf("%d more", len(projects)-maxNamed))
+			names = append(names, fmt.Sprintf("%d more", len(all)-maxNamed))
 			break
 		}
-		names = append(names, string(project))
+		names = append(names, string(name))
 	}
 	return strings.Join(names, ", ")
 }
