@@ -60,12 +60,13 @@ func TestProjectsComeAndGo(t *testing.T) {
 		Roles: []enrolv1alpha1.RoleName{"developer"}, Projects: enrolv1alpha1.Projects{enrolv1alpha1.Project(f.in("data"))},
 	})
 	everywhere.can(at(editing, f.in("web")))
-	f.ready("joe", enrolv1alpha1.ReasonGranted)
+	f.ready("joe", enrolv1alpha1.ReasonNoProjects)
 	named.mayNot(at(editing, f.in("web")))
 
 	f.project("data")
 	everywhere.can(at(editing, f.in("data")))
 	named.can(at(editing, f.in("data")))
+	f.ready("joe", enrolv1alpha1.ReasonGranted)
 	if got := f.organisationReady(enrolv1alpha1.ReasonReconciled).Status.Namespace; got != f.home() {
 		t.Errorf("status.namespace = %q, want %q", got, f.home())
 	}

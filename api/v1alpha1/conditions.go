@@ -30,9 +30,10 @@ const (
 
 // Reasons of a Member's Ready=True.
 const (
-	// ReasonGranted: the Kubernetes role is bound in the named projects.
+	// ReasonGranted: the Kubernetes role is bound in the named projects. The message says which of them are none.
 	ReasonGranted = "Granted"
-	// ReasonNoProjects: only the organisation roles are bound, because the Member names no projects.
+	// ReasonNoProjects: only the organisation roles are bound, because the Member names no projects, or none that the
+	// Organisation has.
 	ReasonNoProjects = "NoProjects"
 	// ReasonNoKubernetesRole: only the organisation roles are bound, because the Member gives no Kubernetes role.
 	ReasonNoKubernetesRole = "NoKubernetesRole"

@@ -194,6 +194,7 @@ func (d *decision) want(w *world, s settings, wanted binding.Wanted) {
 		}
 		verdict := d.terms.Judge(member, w.now)
 		b.bind(&verdict)
+		verdict.Miss(b.isProject)
 		if !verdict.Until.IsZero() && (d.until.IsZero() || verdict.Until.Before(d.until)) {
 			d.until = verdict.Until
 		}
@@ -240,10 +241,15 @@ func (b *binder) grant(grant access.Grant, who subject.Subject) {
 		return
 	}
 	for _, project := range grant.Projects {
-		if _, open := b.projects[string(project)]; open {
+		if b.isProject(project) {
 			b.put(binding.Place{Namespace: string(project), ClusterRole: clusterRole}, who)
 		}
 	}
+}
+
+func (b *binder) isProject(name enrolv1alpha1.Project) bool {
+	_, open := b.projects[string(name)]
+	return open
 }
 
 func (b *binder) put(place binding.Place, who subject.Subject) {

@@ -275,6 +275,13 @@ func TestDecide(t *testing.T) {
 			want: result{home: homeOurs, writes: everything, problems: []string{"SubjectRefused"},
 				members: granted, projects: 1},
 		},
+		"NoSuchProject": {
+			reason: "a project that is none gives nothing, and the Member does not say that it does",
+			change: func(w *world) { w.members[0].Spec.Projects = enrolv1alpha1.Projects{"wob"} },
+			want: result{home: homeOurs, writes: []string{
+				"org-acme enrol:developer jane", "org-acme enrol:owner ada", "web cluster-admin ada",
+			}, members: map[string]string{"jane": "NoProjects"}, projects: 1},
+		},
 		"RightsAddUp": {
 			reason: "several Members for one person",
 			change: func(w *world) {

@@ -322,3 +322,44 @@ func TestRank(t *testing.T) {
 			terms.ClusterRole(edit), terms.ClusterRole(view), terms.ClusterRole(none))
 	}
 }
+
+func TestMiss(t *testing.T) {
+	t.Parallel()
+	const edit, view, none = enrolv1alpha1.KubernetesRoleEdit, enrolv1alpha1.KubernetesRoleView, enrolv1alpha1.KubernetesRoleNone
+	type projects = enrolv1alpha1.Projects
+	granted := condition.Ready("Granted", "edit in web")
+	cases := map[string]struct {
+		reason string
+		state  condition.State
+		grants []access.Grant
+		want   condition.State
+	}{
+		"There": {"nothing is missed", granted, []access.Grant{{edit, projects{"web"}}}, granted},
+		"All":   {"all are those that there are", granted, []access.Grant{{edit, projects{"*"}}}, granted},
+		"Some": {
+			"each that is none is named once", granted, []access.Grant{{edit, projects{"wob", "web", "wab"}}, {view, projects{"wob"}}},
+			condition.Ready("Granted", "edit in web; but no project of the Organisation is named wab, wob"),
+		},
+		"None": {
+			"nothing is bound, whatever is named", granted, []access.Grant{{edit, projects{"wob"}}},
+			condition.Ready("NoProjects", "organisation roles only: no project of the Organisation is named wob"),
+		},
+		"ByGroup": {
+			"a team's project is one", granted, []access.Grant{{none, projects{"wib"}}, {view, projects{"web"}}}, granted,
+		},
+		"Waiting": {
+			"whoever has nothing yet misses nothing", condition.Ready("AwaitingSignIn", ""), []access.Grant{{edit, projects{"wob"}}},
+			condition.Ready("AwaitingSignIn", ""),
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := access.Verdict{State: tc.state, Grants: tc.grants}
+			v.Miss(func(project enrolv1alpha1.Project) bool { return project == "web" })
+			if diff := cmp.Diff(tc.want, v.State); diff != "" {
+				t.Errorf("%s: Miss (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

@@ -235,6 +235,37 @@ func (t *Terms) explain(spec *enrolv1alpha1.MemberSpec, grants []Grant) conditio
 	}
 }
 
+// Miss has a verdict say which of the projects that the Member names are none, by a missing label or a slip of the pen.
+// Only where all that is granted is granted there does it change the reason: nothing is bound then.
+func (v *Verdict) Miss(isProject func(enrolv1alpha1.Project) bool) {
+	if v.State.Reason != enrolv1alpha1.ReasonGranted {
+		return
+	}
+	var missed []enrolv1alpha1.Project
+	somewhere := false
+	for _, grant := range v.Grants {
+		for _, project := range grant.Projects {
+			switch {
+			case grant.KubernetesRole == "":
+			case project == enrolv1alpha1.AllProjects || isProject(project):
+				somewhere = true
+			default:
+				missed = append(missed, project)
+			}
+		}
+	}
+	if len(missed) == 0 {
+		return
+	}
+	slices.Sort(missed)
+	none := "no project of the Organisation is named " + some(slices.Compact(missed))
+	if somewhere {
+		v.State.Message += "; but " + none
+		return
+	}
+	v.State = condition.Ready(enrolv1alpha1.ReasonNoProjects, "organisation roles only: "+none)
+}
+
 func places(projects enrolv1alpha1.Projects) string {
 	if projects.All() {
 		return "all projects"
