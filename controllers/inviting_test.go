@@ -30,7 +30,7 @@ func TestInvite(t *testing.T) {
 
 	letters := f.mails(f.user("jane"), 1)
 	mail := &letters[0]
-	for _, want := range []string{"Acme Corporation", f.user("ada"), "developer", "all of them", "> Welcome aboard"} {
+	for _, want := range []string{"Acme Corporation", f.user("ada"), "Your role: Developer", "all of them", "> Welcome aboard"} {
 		if !strings.Contains(mail.text, want) {
 			t.Errorf("the mail does not say %q:\n%s", want, mail.text)
 		}

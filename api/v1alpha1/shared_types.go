@@ -52,6 +52,24 @@ func BuiltInRoles() []RoleName {
 	return []RoleName{RoleOwner, RoleAdmin, RoleDeveloper, RoleBillingAdmin, RoleViewer}
 }
 
+// Title is what people call a role that no Organisation gives a name of its own.
+func (r RoleName) Title() string {
+	switch r {
+	case RoleOwner:
+		return "Owner"
+	case RoleAdmin:
+		return "Admin"
+	case RoleDeveloper:
+		return "Developer"
+	case RoleBillingAdmin:
+		return "Billing admin"
+	case RoleViewer:
+		return "Viewer"
+	default:
+		return string(r)
+	}
+}
+
 // ClusterRole is the name of the ClusterRole that a built-in role is bound to in the home namespace.
 func (r RoleName) ClusterRole() string { return "enrol:" + string(r) }
 

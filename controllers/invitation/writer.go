@@ -96,8 +96,9 @@ func rolesInWords(i *enrolv1alpha1.Invitation, o *enrolv1alpha1.Organisation) []
 	if i.Spec.Owns() {
 		roles = append([]enrolv1alpha1.RoleName{enrolv1alpha1.RoleOwner}, roles...)
 	}
-	named := texts(roles)
+	named := make([]string, len(roles))
 	for k, role := range roles {
+		named[k] = role.Title()
 		for _, custom := range o.Spec.Roles {
 			if custom.Name == role && custom.DisplayName != "" {
 				named[k] = custom.DisplayName

@@ -245,7 +245,7 @@ func options(o *domain.Organisation, roles []domain.Role, chosen enrolv1alpha1.R
 	selected := -1
 	for i, role := range roles {
 		found = append(found, roleOption{
-			Value: string(role.Name), Title: roleName(o, role.Name), Meaning: builtIn[role.Base].Meaning,
+			Value: string(role.Name), Title: roleName(o, role.Name), Meaning: meanings[role.Base],
 			InProjects: accessInWords(o, o.KubernetesRole(role.Name)),
 		})
 		if role.Name == chosen || selected < 0 && chosen == "" && role.Name == o.DefaultRole() {

@@ -14,22 +14,21 @@ type saying struct{ Name, Meaning string }
 // organisation decides.
 const seesMembers = "Sees the members, and cannot change them."
 
-// builtIn are the built-in roles in words.
-var builtIn = map[enrolv1alpha1.RoleName]saying{
-	enrolv1alpha1.RoleOwner:        {"Owner", "Decides who is a member or an owner, and everything in all projects."},
-	enrolv1alpha1.RoleAdmin:        {"Admin", "Invites and removes people, and changes their roles, except for owners."},
-	enrolv1alpha1.RoleDeveloper:    {"Developer", seesMembers},
-	enrolv1alpha1.RoleBillingAdmin: {"Billing admin", seesMembers},
-	enrolv1alpha1.RoleViewer:       {"Viewer", seesMembers},
+// meanings are what the built-in roles allow.
+var meanings = map[enrolv1alpha1.RoleName]string{
+	enrolv1alpha1.RoleOwner:        "Decides who is a member or an owner, and everything in all projects.",
+	enrolv1alpha1.RoleAdmin:        "Invites and removes people, and changes their roles, except for owners.",
+	enrolv1alpha1.RoleDeveloper:    seesMembers,
+	enrolv1alpha1.RoleBillingAdmin: seesMembers,
+	enrolv1alpha1.RoleViewer:       seesMembers,
 }
 
 // roleName is what a role is called.
 func roleName(o *domain.Organisation, role enrolv1alpha1.RoleName) string {
-	title := o.RoleTitle(role)
-	if known, ok := builtIn[role]; ok && title == string(role) {
-		return known.Name
+	if title := o.RoleTitle(role); title != string(role) {
+		return title
 	}
-	return title
+	return role.Title()
 }
 
 // roleNames are what roles are called.
@@ -45,7 +44,7 @@ func roleNames(o *domain.Organisation, roles []enrolv1alpha1.RoleName) []string 
 func rolesInWords(o *domain.Organisation, roles []enrolv1alpha1.RoleName) []saying {
 	sayings := make([]saying, 0, len(roles))
 	for _, role := range roles {
-		sayings = append(sayings, saying{Name: roleName(o, role), Meaning: builtIn[o.Base(role)].Meaning})
+		sayings = append(sayings, saying{Name: roleName(o, role), Meaning: meanings[o.Base(role)]})
 	}
 	return sayings
 }
