@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/invitation"
 	"github.com/enrol-dev/enrol/internal/kubectl"
 	"github.com/enrol-dev/enrol/internal/testenv"
 )
@@ -107,6 +108,12 @@ func TestResendAndRevoke(t *testing.T) {
 		t.Error("a dry run must change nothing")
 	}
 	golden(t, "MayNot", as(t, joe).run("revoke", kim.Name, "--organisation=resend"))
+	golden(t, "TooEarly", owner.run("resend", "kim@example.com", "--organisation=resend"))
+	earlier := kim.DeepCopy()
+	earlier.Status.SendTime = &metav1.Time{Time: kim.Status.SendTime.Add(-invitation.ResendInterval)}
+	if err := o.admin.Status().Patch(t.Context(), earlier, client.MergeFrom(kim)); err != nil {
+		t.Fatal(err)
+	}
 	golden(t, "Resend", owner.run("resend", "Kim@example.com", "--organisation=resend"))
 	testenv.Eventually(t, func() error {
 		if i := o.pending("kim@example.com"); i.Status.LastHandledResend == "" {

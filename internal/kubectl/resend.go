@@ -15,6 +15,7 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/address"
 	"github.com/enrol-dev/enrol/internal/gitops"
+	"github.com/enrol-dev/enrol/internal/invitation"
 )
 
 // changeCommand changes an Invitation that is there.
@@ -31,6 +32,9 @@ type changeCommand struct {
 	change func(*enrolv1alpha1.Invitation)
 	// fits tells whether the change makes sense for an Invitation of that outcome.
 	fits func(enrolv1alpha1.InvitationOutcome) bool
+	// tooEarly says why the operator would do nothing about the change now; nil: it always does something. A dry run does not ask:
+	// it is about what the API server says.
+	tooEarly func(*enrolv1alpha1.Invitation, time.Time) error
 	// reverted is what becomes of the change of an Invitation that is kept in Git.
 	reverted string
 }
@@ -44,13 +48,15 @@ func newResend(p *plugin) *cobra.Command {
 			}
 			i.Annotations[enrolv1alpha1.AnnotationResend] = time.Now().UTC().Format(time.RFC3339Nano)
 		},
-		fits: func(o enrolv1alpha1.InvitationOutcome) bool { return o == "" || o == enrolv1alpha1.InvitationExpired },
+		fits:     func(o enrolv1alpha1.InvitationOutcome) bool { return o == "" || o == enrolv1alpha1.InvitationExpired },
+		tooEarly: resendTooEarly,
 	}
 	return c.command(&cobra.Command{
 		Use:   "resend NAME|EMAIL",
 		Short: "Have an invitation sent again",
 		Long: "Have an invitation sent again, with a link that kills the earlier ones and a new time to answer.\n\n" +
-			"It may be sent again five times, a minute apart; the Invitation's condition RateLimited says so when it is not.",
+			"It may be sent again five times, a minute apart. Where the organisation has caused as many mails as it may, the " +
+			"Invitation's condition RateLimited says so.",
 		Example: "  kubectl enrol resend kim@example.com --organisation acme",
 	})
 }
@@ -71,6 +77,17 @@ func newRevoke(p *plugin) *cobra.Command {
 			"cannot be withdrawn: remove the Member instead.",
 		Example: "  kubectl enrol revoke kim@example.com --organisation acme",
 	})
+}
+
+// resendTooEarly is what the operator would answer, in a condition that nobody looks at who was told that a mail is on its way.
+func resendTooEarly(i *enrolv1alpha1.Invitation, now time.Time) error {
+	if i.Status.SendNumber > invitation.MaxResends {
+		return fmt.Errorf("invitation %s was sent again %d times: revoke it, and invite anew", i.Name, invitation.MaxResends)
+	}
+	if earliest := invitation.EarliestResend(i); now.Before(earliest) {
+		return fmt.Errorf("invitation %s was sent less than a minute ago: ask again at %s", i.Name, earliest.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 func (c *changeCommand) command(cmd *cobra.Command) *cobra.Command {
@@ -95,33 +112,38 @@ func (c *changeCommand) run(ctx context.Context, which string) error {
 	if err != nil {
 		return err
 	}
-	var invitation *enrolv1alpha1.Invitation
+	var found *enrolv1alpha1.Invitation
 	// The operator may write the status in between.
 	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		if invitation, err = c.find(ctx, s, home(organisation), which); err != nil {
+		if found, err = c.find(ctx, s, home(organisation), which); err != nil {
 			return err
 		}
-		return c.apply(ctx, s, invitation)
+		if c.tooEarly != nil && c.dry.mode == dryRunNone {
+			if err = c.tooEarly(found, time.Now()); err != nil {
+				return err
+			}
+		}
+		return c.apply(ctx, s, found)
 	})
 	if err != nil {
 		return err
 	}
-	kept := gitops.Tracking{}.KeptBy(invitation, schema.GroupKind{Group: enrolv1alpha1.SchemeGroupVersion.Group, Kind: "Invitation"})
+	kept := gitops.Tracking{}.KeptBy(found, schema.GroupKind{Group: enrolv1alpha1.SchemeGroupVersion.Group, Kind: "Invitation"})
 	if kept != "" && c.reverted != "" {
-		say(c.streams.ErrOut, "%s is kept by %s: %s", invitation.Name, kept, c.reverted)
+		say(c.streams.ErrOut, "%s is kept by %s: %s", found.Name, kept, c.reverted)
 	}
-	return c.done(&c.output, invitation, "invitation", c.past, c.dry)
+	return c.done(&c.output, found, "invitation", c.past, c.dry)
 }
 
-func (c *changeCommand) apply(ctx context.Context, s *session, invitation *enrolv1alpha1.Invitation) error {
-	before := invitation.DeepCopy()
-	c.change(invitation)
+func (c *changeCommand) apply(ctx context.Context, s *session, i *enrolv1alpha1.Invitation) error {
+	before := i.DeepCopy()
+	c.change(i)
 	if c.dry.mode == dryRunClient {
 		return nil
 	}
 	// With the version that was looked at: a new Invitation of the name has other promises.
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	return s.Patch(ctx, invitation, patch, c.dry.patch()...)
+	return s.Patch(ctx, i, patch, c.dry.patch()...)
 }
 
 // find reads the Invitation of a name, or the one of an address that the change fits.
