@@ -17,6 +17,7 @@ import (
 func TestImport(t *testing.T) {
 	t.Parallel()
 	o := newOrganisation(t, "import")
+	golden(t, "Nothing", as(t, admin).run("import", "--organisation=import"))
 	const sue = "sue@example.com"
 	for _, args := range [][]string{
 		{"create", "namespace", "import-old"},

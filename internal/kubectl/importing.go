@@ -173,6 +173,9 @@ func (c *importCommand) look(ctx context.Context, s *session, organisation strin
 // explain says what becomes of the old RoleBindings. It all goes where messages go: what is to be applied stands alone.
 func (c *importCommand) explain(organisation string, plan *migration.Plan) {
 	w := c.streams.ErrOut
+	if len(plan.Old) == 0 {
+		say(w, "no RoleBinding that was made by hand gives access there: there is nothing to propose")
+	}
 	var redundant []string
 	for _, old := range plan.Old {
 		at := old.Namespace + "/" + old.Name
