@@ -67,6 +67,16 @@ func TestMembers(t *testing.T) {
 		t.Parallel()
 		golden(t, "", as(t, joe).run("members", "-n", "members-web", "-o", "name"))
 	})
+	t.Run("All", func(t *testing.T) {
+		t.Parallel()
+		// Other tests have organisations of their own.
+		for line := range strings.Lines(as(t, platform).fine("members", "-A")) {
+			if cells := strings.Fields(line); len(cells) > 1 && cells[0] == "members" && cells[1] == "late" {
+				return
+			}
+		}
+		t.Error("a list of all members must say in which organisation each is")
+	})
 }
 
 func TestInvite(t *testing.T) {

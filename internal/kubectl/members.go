@@ -67,14 +67,14 @@ func (c *membersCommand) run(ctx context.Context, organisation string) error {
 		}
 		return c.many(c.streams.Out, objects)
 	}
-	table := memberTable()
+	table := c.columns()
 	if !c.all && c.selector == "" {
 		if err := c.owners(ctx, s, organisation, table); err != nil {
 			return err
 		}
 	}
 	for _, m := range members {
-		memberRow(table, m)
+		table.row(c.cells(m)...)
 	}
 	if table.isEmpty() {
 		say(c.streams.ErrOut, "no members")
@@ -95,22 +95,33 @@ func (c *membersCommand) owners(ctx context.Context, s *session, name string, ta
 		return err
 	}
 	for _, owner := range o.Spec.Owners {
-		table.row(string(owner.Username), string(enrolv1alpha1.RoleOwner), "", enrolv1alpha1.AllProjects, "", "", "", "",
-			"organisation/"+o.Name, string(owner.Email), "")
+		table.row(string(owner.Username), string(enrolv1alpha1.RoleOwner), "", enrolv1alpha1.AllProjects, "", "", "",
+			"organisation/"+o.Name, string(owner.Email), "", "")
 	}
 	return nil
 }
 
-func memberTable() *sheet {
-	return columns("Person", "Roles", "Kubernetes", "Projects", "Since", "Expires", "Ready", "Reason",
-		"+Name", "+Email", "+Message")
+// columns of the table; which organisation it is comes first where there may be several.
+func (c *membersCommand) columns() *sheet {
+	names := []string{
+		"Person", "Roles", "Kubernetes", "Projects", "Expires", "Ready", "Reason", "+Name", "+Email", "+Since", "+Message",
+	}
+	if c.all {
+		names = append([]string{"Organisation"}, names...)
+	}
+	return columns(names...)
 }
 
-func memberRow(table *sheet, m *enrolv1alpha1.Member) {
+func (c *membersCommand) cells(m *enrolv1alpha1.Member) []string {
 	ready := readyOf(m.Status.Conditions)
-	table.row(person(m), joined(m.Spec.Roles), string(m.Status.KubernetesRole), joined(m.Spec.Projects),
-		day(&m.CreationTimestamp), moment(m.Spec.ExpireTime), string(ready.Status), ready.Reason,
-		m.Name, string(m.Spec.Email), ready.Message)
+	cells := []string{
+		person(m), joined(m.Spec.Roles), string(m.Status.KubernetesRole), joined(m.Spec.Projects), moment(m.Spec.ExpireTime),
+		string(ready.Status), ready.Reason, m.Name, string(m.Spec.Email), day(&m.CreationTimestamp), ready.Message,
+	}
+	if c.all {
+		cells = append([]string{strings.TrimPrefix(m.Namespace, enrolv1alpha1.HomeNamespacePrefix)}, cells...)
+	}
+	return cells
 }
 
 // person is whom a Member is about, as far as that is known.
