@@ -35,9 +35,10 @@ func (s *session) hints() string {
 Kubernetes answers at %[1]s, Enrol at %[7]s.
 Logs are in %[2]s, mails in %[6]s. Try, in another terminal, in this folder:
 
-  export PATH=%[3]s:$PATH KUBECONFIG=%[4]s
+  export PATH=%[3]s:%[11]s:$PATH KUBECONFIG=%[4]s
   kubectl get organisations
   kubectl -n org-%[5]s get members
+  kubectl enrol tree %[5]s                                        # who has access where
 
   make -s kubeconfig USER=jane@example.com > bin/jane.kubeconfig
   kubectl --kubeconfig bin/jane.kubeconfig -n acme-web create configmap hello     # she may
@@ -46,12 +47,13 @@ Logs are in %[2]s, mails in %[6]s. Try, in another terminal, in this folder:
   kubectl -n org-%[5]s get invitations
   cat %[6]s/*.eml                                                 # what kim@example.com got
 
-People log in at %[8]s with these passwords, which are in %[9]s as well:
+People sign in at %[7]s, where they are sent on to %[8]s, with these passwords, which are in
+%[9]s as well:
 
 %[10]s
 Ctrl-C ends it all; RUN_KEEP=1 make run starts with the same data again.
 `, s.plane.URL(), s.folder.file("logs"), filepath.Dir(kubectl), s.platform, organisation, s.folder.file("mail"),
-		s.publicURL(), s.people.Issuer(), s.folder.file(passwordsName), indented(s.passwords()))
+		s.publicURL(), s.people.Issuer(), s.folder.file(passwordsName), indented(s.passwords()), filepath.Join(s.root, "bin"))
 }
 
 func indented(lines string) string {
