@@ -96,6 +96,8 @@ func TestInvite(t *testing.T) {
 		{"Stranger", "Who may not invite is told what is missing", joe, to, 0},
 		{"Bad", "What the API server refuses it refuses in a dry run", ada, with("--role=Nonsense!", "--dry-run=server"), 0},
 		{"Created", "The owner invites, in whatever case the address is", ada, with("--message=Hello!"), 1},
+		{"Open", "Nobody would be sent a second one, and so it is not made", ada, to, 1},
+		{"Revoked", "The first is withdrawn", ada, []string{"revoke", kim, "--organisation=invite"}, 1},
 		{"Again", "The next Invitation has the next number", ada, with("-o", "name"), 2},
 	}
 	for _, tc := range cases {

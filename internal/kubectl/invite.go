@@ -132,9 +132,12 @@ func (c *inviteCommand) invitation(
 	if err != nil {
 		return nil, err
 	}
-	number, err := s.nextInvitation(ctx, home(organisation), string(to), c.folder)
+	number, open, err := s.nextInvitation(ctx, home(organisation), string(to), c.folder)
 	if err != nil {
 		return nil, err
+	}
+	if open != "" && c.folder == "" {
+		return nil, fmt.Errorf("invitation %s of %s is open: resend it, or revoke it and invite anew", open, to)
 	}
 	invitation := &enrolv1alpha1.Invitation{
 		TypeMeta:   metav1.TypeMeta{APIVersion: enrolv1alpha1.SchemeGroupVersion.String(), Kind: "Invitation"},
@@ -195,33 +198,37 @@ func (s *session) whoAmI(ctx context.Context) (authenticationv1.UserInfo, error)
 	return review.Status.UserInfo, nil
 }
 
-// nextInvitation is the number after the highest that Invitations for the address have, in the cluster and in a folder.
-func (s *session) nextInvitation(ctx context.Context, namespace, email, folder string) (int, error) {
+// nextInvitation is the number after the highest that Invitations for the address have, in the cluster and in a folder. The
+// operator sends no second one while another, which is named, is open.
+func (s *session) nextInvitation(ctx context.Context, namespace, email, folder string) (number int, open string, err error) {
 	highest := 0
 	note := func(name string) {
 		if n, ok := naming.InvitationNumber(name, email); ok {
 			highest = max(highest, n)
 		}
 	}
-	err := each(ctx, s, &enrolv1alpha1.InvitationList{}, func(i *enrolv1alpha1.Invitation) error {
+	err = each(ctx, s, &enrolv1alpha1.InvitationList{}, func(i *enrolv1alpha1.Invitation) error {
 		note(i.Name)
+		if i.Status.Outcome == "" && !i.Spec.Revoked {
+			open = i.Name
+		}
 		return nil
 	}, client.InNamespace(namespace), client.MatchingFields{fieldEmail: email})
 	if err != nil && (folder == "" || !apierrors.IsForbidden(err)) {
-		return 0, err
+		return 0, "", err
 	}
 	if folder == "" {
-		return highest + 1, nil
+		return highest + 1, open, nil
 	}
 	entries, err := os.ReadDir(folder)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return 0, err
+		return 0, "", err
 	}
 	for _, entry := range entries {
 		name := strings.TrimSuffix(strings.TrimPrefix(entry.Name(), "invitation-"), fileSuffix)
 		note(name)
 	}
-	return highest + 1, nil
+	return highest + 1, open, nil
 }
 
 // write writes the file for Git, if the API server would accept it. Whoever only proposes it there need not have the right
