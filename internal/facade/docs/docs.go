@@ -48,7 +48,7 @@ func render(names []string) ([]byte, error) {
 		return nil, fmt.Errorf("reading the page's template: %w", err)
 	}
 	var text bytes.Buffer
-	if err := page.Execute(&text, strings.Join(names, " ")); err != nil {
+	if err := page.Execute(&text, names); err != nil {
 		return nil, fmt.Errorf("making the page: %w", err)
 	}
 	return text.Bytes(), nil

@@ -83,8 +83,9 @@ func TestPage(t *testing.T) {
 		t.Errorf("The page does not name the documents: %s", page)
 	}
 	named := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page, -1)
-	if len(named) != 6 {
-		t.Errorf("The page names %d files, want 6", len(named))
+	// Two of them are the documents, for browsers without JavaScript.
+	if len(named) != 8 {
+		t.Errorf("The page names %d files, want 8", len(named))
 	}
 	texts := map[string]string{"the page": page}
 	for _, match := range named {
