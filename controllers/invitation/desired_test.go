@@ -3,6 +3,7 @@ package invitation
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -435,6 +436,25 @@ func TestEndedMeanwhile(t *testing.T) {
 		d := decide(w, settings)
 		if accepted := d.status.Outcome == enrolv1alpha1.InvitationAccepted; len(d.create) != makes || accepted == (makes > 0) {
 			t.Errorf("with an expired Member of Invitation %s: outcome %q, and makes %d Members, want %d", by, d.status.Outcome, len(d.create), makes)
+		}
+	}
+}
+
+// What asks for a resend is compared with what the status says was asked for: a half character is stored as another one.
+func TestResendRequest(t *testing.T) {
+	t.Parallel()
+	const most = 256
+	full := strings.Repeat("a", most)
+	for name, tc := range map[string]struct{ reason, value, want string }{
+		"None":  {"nobody asks", "", ""},
+		"Short": {"what fits stays", "é", "é"},
+		"Long":  {"no more than the status takes", full + "a", full},
+		"Half":  {"no half characters", full[1:] + "é", full[1:]},
+	} {
+		i := &enrolv1alpha1.Invitation{}
+		i.Annotations = map[string]string{enrolv1alpha1.AnnotationResend: tc.value}
+		if got := (&world{invitation: i}).resendRequest(); got != tc.want {
+			t.Errorf("%s: %s: got %q, want %q", name, tc.reason, got, tc.want)
 		}
 	}
 }

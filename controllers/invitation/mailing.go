@@ -2,6 +2,7 @@ package invitation
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -43,9 +44,12 @@ const (
 // resendRequest is the value of the annotation that asks for a resend, no longer than the status takes.
 func (w *world) resendRequest() string {
 	const most = 256
-	value := w.invitation.Annotations[enrolv1alpha1.AnnotationResend]
-	return value[:min(len(value), most)]
+	return cut(w.invitation.Annotations[enrolv1alpha1.AnnotationResend], most)
 }
+
+// cut is at most so many bytes of a text, without half a character at its end: the API server would store another one, and
+// what is compared with that later would never be the same.
+func cut(text string, most int) string { return strings.ToValidUTF8(text[:min(len(text), most)], "") }
 
 // resendRequested tells whether the annotation asks for what was not dealt with yet.
 func (w *world) resendRequested() bool {
@@ -59,7 +63,7 @@ func (d *decision) take(w *world) {
 	if mail == nil || !w.deliveryIs(mail) || known.ended.IsZero() {
 		return
 	}
-	mail.Failure, mail.FailureMessage = known.failure, known.message[:min(len(known.message), maxFailureMessage)]
+	mail.Failure, mail.FailureMessage = known.failure, cut(known.message, maxFailureMessage)
 	mail.NextAttemptTime = nil
 	ended := metav1.NewTime(known.ended)
 	switch known.failure {
