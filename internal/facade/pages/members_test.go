@@ -114,7 +114,7 @@ func TestOrganisationOffersWhatIsAllowed(t *testing.T) {
 			if got := strings.Contains(page, kim); got != tc.invitations {
 				t.Errorf("%s: the page tells who is invited: %t, want %t", tc.reason, got, tc.invitations)
 			}
-			for _, shown := range []string{ada, jane, joe, "new@example.com", "has not signed in yet", "suspended", "data"} {
+			for _, shown := range []string{ada, jane, joe, "new@example.com", "has not signed in here yet", "suspended", "data"} {
 				if !strings.Contains(page, shown) {
 					t.Errorf("%s: the page does not show %q", tc.reason, shown)
 				}
