@@ -15,7 +15,7 @@ func TestContrast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	light, rest, found := strings.Cut(string(sheet), "@media (prefers-color-scheme: dark)") //nolint:misspell // CSS spells it so.
+	light, rest, found := strings.Cut(string(sheet), "@media screen and (prefers-color-scheme: dark)") //nolint:misspell // CSS spells it so.
 	if !found {
 		t.Fatal("the style sheet has no dark colours")
 	}
