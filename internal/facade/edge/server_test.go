@@ -65,7 +65,7 @@ func newServer(t *testing.T, handler http.HandlerFunc, o ServerOptions) *Server 
 
 func get(t *testing.T, url string) (int, error) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func end(t *testing.T, r *running) error {
 	select {
 	case err := <-r.ended:
 		return err
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("The server does not end")
 		return nil
 	}
@@ -134,11 +134,11 @@ func TestServerSlowBody(t *testing.T) {
 		select {
 		case <-r.Context().Done():
 			cancelled <- true
-		case <-time.After(600 * time.Millisecond):
+		case <-time.After(4 * time.Second):
 			cancelled <- false
 		}
 	}, ServerOptions{Log: logr.Discard()})
-	server.http.ReadTimeout = 300 * time.Millisecond
+	server.http.ReadTimeout = 2 * time.Second
 	r := run(t, server)
 
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.address)
@@ -255,7 +255,7 @@ func TestServerTLS(t *testing.T) {
 		t.Error("TLS 1.1 is good enough for it")
 	}
 	certificate(t, folder, "second")
-	for deadline := time.Now().Add(20 * time.Second); name != "second"; {
+	for deadline := time.Now().Add(time.Minute); name != "second"; {
 		if time.Now().After(deadline) {
 			t.Fatal("The new certificate is not served")
 		}
@@ -375,7 +375,7 @@ func TestServerBroken(t *testing.T) {
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); {
+	for deadline := time.Now().Add(time.Minute); !holds(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("Waited in vain: %s", what)
 		}

@@ -299,7 +299,7 @@ func serve(t *testing.T, c *cluster) *site {
 		server.CloseClientConnections()
 		server.Close()
 	})
-	for deadline := time.After(10 * time.Second); !objects.Synced(); {
+	for deadline := time.After(time.Minute); !objects.Synced(); {
 		select {
 		case <-deadline:
 			t.Fatal("the caches are not filled")
