@@ -185,46 +185,49 @@ func TestLlamacloudInvites(t *testing.T) {
 	t.Parallel()
 	p := newLlamacloud(newOrganisation(t))
 	invites := map[string]string{}
-	for _, who := range []string{"p0@example.com", "p1@example.com", "p2@example.com"} {
+	// They list what they have anywhere, and so are in no other test.
+	for _, who := range []string{"p14@example.com", "p10@example.com", "p11@example.com"} {
 		name, _, _ := strings.Cut(who, "@")
 		invites[who] = "/api/v2/invites/" + p.invited(name, enrolv1alpha1.InvitationSpec{
 			Email: enrolv1alpha1.Email(who), Roles: []enrolv1alpha1.RoleName{"viewer", "developer"},
 		})
 	}
-	p.expire("p2")
-	p.until(http.StatusNotFound, "p2@example.com", http.MethodDelete, invites["p2@example.com"], "")
+	p.expire("p11")
+	p.until(http.StatusNotFound, "p11@example.com", http.MethodDelete, invites["p11@example.com"], "")
 	c := p.conversation("invites")
-	c.say("p0@example.com", http.MethodGet, "/api/v2/organizations", "", http.StatusOK)
-	c.say("p0@example.com", http.MethodGet, "/api/v2/invites", "", http.StatusOK)
-	c.say(eve, http.MethodPost, invites["p0@example.com"]+"/accept", "", http.StatusForbidden)
-	c.say(eve, http.MethodDelete, invites["p0@example.com"], "", http.StatusForbidden)
-	c.say("p0@example.com", http.MethodPost, invites["p0@example.com"]+"/accept", `what is sent does not matter`, http.StatusOK)
-	p.until(http.StatusNotFound, "p0@example.com", http.MethodPost, invites["p0@example.com"]+"/accept", "")
-	c.say("p0@example.com", http.MethodPost, invites["p0@example.com"]+"/accept", "", http.StatusNotFound)
+	c.say("p14@example.com", http.MethodGet, "/api/v2/organizations", "", http.StatusOK)
+	c.say("p14@example.com", http.MethodGet, "/api/v2/invites", "", http.StatusOK)
+	c.say(eve, http.MethodPost, invites["p14@example.com"]+"/accept", "", http.StatusForbidden)
+	c.say(eve, http.MethodDelete, invites["p14@example.com"], "", http.StatusForbidden)
+	c.say("p14@example.com", http.MethodPost, invites["p14@example.com"]+"/accept", `what is sent does not matter`, http.StatusOK)
+	p.until(http.StatusNotFound, "p14@example.com", http.MethodPost, invites["p14@example.com"]+"/accept", "")
+	c.say("p14@example.com", http.MethodPost, invites["p14@example.com"]+"/accept", "", http.StatusNotFound)
 	p.eventually(func() error {
-		if !p.can("p0@example.com", "create", "web") {
+		if !p.can("p14@example.com", "create", "web") {
 			return errNotYet
 		}
 		return nil
 	})
-	c.say("p0@example.com", http.MethodGet, "/api/v2/invites", "", http.StatusOK)
-	c.say("p0@example.com", http.MethodGet, "/api/v2/organizations?page_size=1000", "", http.StatusOK)
-	c.say("p1@example.com", http.MethodDelete, invites["p1@example.com"], "", http.StatusNoContent)
-	c.say("p1@example.com", http.MethodDelete, invites["p1@example.com"], "", http.StatusNotFound)
-	c.say("p2@example.com", http.MethodPost, invites["p2@example.com"]+"/accept", "", http.StatusNotFound)
-	c.say("p2@example.com", http.MethodGet, "/api/v2/invites", "", http.StatusOK)
-	c.say("p2@example.com", http.MethodPost, "/api/v2/invites/one/accept", "", http.StatusNotFound)
-	c.say("p2@example.com", http.MethodDelete, "/api/v2/invites/"+p.uid(), "", http.StatusNotFound)
+	p.sees("p14@example.com", "/api/v2/organizations", p.uid())
+	c.say("p14@example.com", http.MethodGet, "/api/v2/invites", "", http.StatusOK)
+	c.say("p14@example.com", http.MethodGet, "/api/v2/organizations?page_size=1000", "", http.StatusOK)
+	c.say("p10@example.com", http.MethodDelete, invites["p10@example.com"], "", http.StatusNoContent)
+	c.say("p10@example.com", http.MethodDelete, invites["p10@example.com"], "", http.StatusNotFound)
+	c.say("p11@example.com", http.MethodPost, invites["p11@example.com"]+"/accept", "", http.StatusNotFound)
+	c.say("p11@example.com", http.MethodGet, "/api/v2/invites", "", http.StatusOK)
+	c.say("p11@example.com", http.MethodPost, "/api/v2/invites/one/accept", "", http.StatusNotFound)
+	c.say("p11@example.com", http.MethodDelete, "/api/v2/invites/"+p.uid(), "", http.StatusNotFound)
 }
 
 // TestLlamacloudPages: whoever follows the tokens sees everything once.
 func TestLlamacloudPages(t *testing.T) {
 	t.Parallel()
-	const who = "p3@example.com"
+	// In no other test: the pages are of all organisations.
+	const who = "p12@example.com"
 	p := newLlamacloud(newOrganisation(t))
 	another := newOrganisation(t)
 	for _, f := range []*fixture{p.fixture, another} {
-		f.member("p3", enrolv1alpha1.MemberSpec{Username: who, Roles: []enrolv1alpha1.RoleName{"viewer"}})
+		f.member("p12", enrolv1alpha1.MemberSpec{Username: who, Roles: []enrolv1alpha1.RoleName{"viewer"}})
 	}
 	for i, f := range []*fixture{p.fixture, another} {
 		f.until(http.StatusOK, who, http.MethodGet, "/api/v1/organizations/"+f.uid()+"/users", "")

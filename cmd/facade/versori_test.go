@@ -407,13 +407,14 @@ func TestVersoriOwnership(t *testing.T) {
 // TestVersoriOrganisations are the caller's own.
 func TestVersoriOrganisations(t *testing.T) {
 	t.Parallel()
-	const person = "p6@example.com"
+	// In no other test: the list is of all organisations.
+	const person = "p13@example.com"
 	f := newOrganisation(t, func(o *enrolv1alpha1.Organisation) { o.Spec.DisplayName = "" })
 	p := newVersori(f)
 	f.shows(person, p.all, `"totalCount":0`)
 	c := p.newConversation("organisations")
 	c.say(person, http.MethodGet, p.all, "", http.StatusOK)
-	f.member("p6", enrolv1alpha1.MemberSpec{Username: person, Roles: []enrolv1alpha1.RoleName{"viewer"}})
+	f.member("p13", enrolv1alpha1.MemberSpec{Username: person, Roles: []enrolv1alpha1.RoleName{"viewer"}})
 	other := newOrganisation(t, func(o *enrolv1alpha1.Organisation) {
 		o.Spec.DisplayName, o.Spec.Slug = "Day & Night Works", "zz-"+f.name
 		o.Spec.Owners = append(o.Spec.Owners, enrolv1alpha1.Owner{Username: person, Email: person})

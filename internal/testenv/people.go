@@ -14,9 +14,9 @@ import (
 // UnverifiedPerson is who has an account with an address that nobody has checked; the API server refuses the tokens.
 const UnverifiedPerson = "unverified@example.com"
 
-// SamplePeople are ada, jane, joe, kim, max and eve, p0 to p9, all of them @example.com, and UnverifiedPerson.
+// SamplePeople are ada, jane, joe, kim, max and eve, p0 to p14, all of them @example.com, and UnverifiedPerson.
 func SamplePeople() []identityprovider.Person {
-	const extras = 10
+	const extras = 15
 	names := []string{"ada", "jane", "joe", "kim", "max", "eve"}
 	for i := range extras {
 		names = append(names, fmt.Sprintf("p%d", i))
