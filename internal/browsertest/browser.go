@@ -13,9 +13,13 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
+
+// startTimeout bounds how long the browser may take until it can be driven.
+const startTimeout = 2 * time.Minute
 
 // Options of a browser.
 type Options struct {
@@ -65,6 +69,7 @@ func Start(options Options) (*Browser, error) {
 	flags := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program),
 		chromedp.UserDataDir(b.folder),
+		chromedp.WSURLReadTimeout(startTimeout),
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),

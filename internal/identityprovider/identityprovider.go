@@ -30,7 +30,7 @@ const (
 	defaultTokenLifetime = 24 * time.Hour
 
 	issuerPath    = "/dex"
-	startTimeout  = time.Minute
+	startTimeout  = 3 * time.Minute
 	probeInterval = 50 * time.Millisecond
 	stopGrace     = 10 * time.Second
 )

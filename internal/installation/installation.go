@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// patience bounds each wait; all of them end within seconds.
-	patience = time.Minute
+	// patience bounds each wait; all of them end within seconds on an idle machine.
+	patience = 3 * time.Minute
 	interval = 100 * time.Millisecond
 )
 

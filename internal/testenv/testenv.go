@@ -214,7 +214,8 @@ func (e *Environment) Kubectl(args ...string) (string, error) {
 		return "", err
 	}
 	command := exec.Command(path, args...)
-	command.Env = append(os.Environ(), "KUBECONFIG="+e.AdminKubeconfigFile())
+	// A cache of its own: the one in the home folder may be of an earlier control plane on this port.
+	command.Env = append(os.Environ(), "KUBECONFIG="+e.AdminKubeconfigFile(), "KUBECACHEDIR="+filepath.Join(e.dir, "kubectl-cache"))
 	out, err := command.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("kubectl %v: %w: %s", args, err, out)
