@@ -28,6 +28,7 @@ func TestAvisi(t *testing.T) {
 		}
 		return nil
 	})
+	f.sees(jane, me, `"developer"`)
 	c.say(jane, http.MethodGet, me, "", http.StatusOK)
 	c.say(ada, http.MethodPost, members, `{"username": "jane@example.com", "role": "developer"}`, http.StatusOK)
 	c.say(ada, http.MethodPost, members, `{"email": "jane@example.com", "role": "viewer", "kubernetesRole": ""}`, http.StatusOK)
@@ -38,6 +39,8 @@ func TestAvisi(t *testing.T) {
 	c.say(joe, http.MethodGet, me, "", http.StatusOK)
 	c.say(ada, http.MethodGet, me, "", http.StatusOK)
 	c.say(eve, http.MethodGet, me, "", http.StatusNotFound)
+	// Between two roles, a person has none for a moment.
+	f.until(http.StatusForbidden, jane, http.MethodPost, members, `{"username": "eve@example.com"}`)
 	c.say(jane, http.MethodPost, members, `{"username": "eve@example.com"}`, http.StatusForbidden)
 	f.member("max", enrolv1alpha1.MemberSpec{Username: maxim, Roles: []enrolv1alpha1.RoleName{"admin"}})
 	f.until(http.StatusBadRequest, maxim, http.MethodPost, members, `{}`)
@@ -158,10 +161,7 @@ func TestAvisiKeptInGit(t *testing.T) {
 	t.Parallel()
 	f := newOrganisation(t)
 	m := f.member("jane", enrolv1alpha1.MemberSpec{Username: jane, Roles: []enrolv1alpha1.RoleName{"viewer"}})
-	m.Labels = map[string]string{"kustomize.toolkit.fluxcd.io/name": "acme"}
-	if err := f.platform.Update(t.Context(), m); err != nil {
-		t.Fatal(err)
-	}
+	f.mark(m, keptInGit)
 	members := "/api/v1/organisations/" + f.name + "/members"
 	f.eventually(func() error {
 		if got := f.send(ada, http.MethodPost, members, `{"username": "jane@example.com", "role": "viewer"}`); got.status != http.StatusOK {

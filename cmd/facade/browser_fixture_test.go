@@ -87,12 +87,13 @@ func (t *tab) signIn(email string) *browsertest.Page {
 var linkInMail = regexp.MustCompile(regexp.QuoteMeta(publicURL) + `/invitations\?\S+`)
 
 // mailedLink waits for the mail about an invitation to an address, and is the link in the last one. The operator has written down
-// by then that the mail is on its way, so that it changes nothing any more by itself.
+// by then that the mail is on its way, so that it changes nothing any more by itself; and all replicas know an open invitation.
 func (f *fixture) mailedLink(email string) string {
 	f.Helper()
 	link := ""
+	var i *enrolv1alpha1.Invitation
 	f.eventually(func() error {
-		i := f.invitationTo(email)
+		i = f.invitationTo(email)
 		if i.Status.Mail == nil || i.Status.Mail.HandedOverTime == nil {
 			return fmt.Errorf("the mail of invitation %s is not handed over: %+v", i.UID, i.Status)
 		}
@@ -107,6 +108,9 @@ func (f *fixture) mailedLink(email string) string {
 		}
 		return nil
 	})
+	if i.Status.AcceptedBy == nil && i.Status.DeclinedBy == nil {
+		f.everywhere(newQovery(f).invitation(string(i.UID)))
+	}
 	return link
 }
 

@@ -77,6 +77,7 @@ func (f *fixture) invite(email, role string) {
 	f.Helper()
 	f.send(ada, http.MethodPost, "/organization/"+f.uid()+"/inviteMember", `{"email": "`+email+`", "role": "`+role+`"}`).
 		want(f, http.StatusCreated)
+	f.everywhere(newQovery(f).invitation(string(f.invitationTo(email).UID)))
 }
 
 // kubectl runs kubectl as a person, which must succeed.
@@ -111,7 +112,7 @@ func (f *fixture) kubectlWith(kubeconfig string, args ...string) (string, error)
 		f.Fatal(err)
 	}
 	command := exec.CommandContext(f.Context(), program, args...)
-	command.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	command.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "KUBECACHEDIR="+f.TempDir())
 	out, err := command.CombinedOutput()
 	return string(out), err
 }

@@ -45,14 +45,14 @@ type exchange struct {
 	reader     *bufio.Reader
 }
 
-// newExchange opens a connection and sends a text. The connection goes after half a minute, whatever happens.
+// newExchange opens a connection and sends a text. The connection goes after a minute, whatever happens.
 func newExchange(t testing.TB, r *replica, text string) *exchange {
 	t.Helper()
 	connection, err := dial(t, r, tls.VersionTLS12, tls.VersionTLS13)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const patience = 30 * time.Second
+	const patience = time.Minute
 	if err := connection.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestSlow(t *testing.T) {
 				t.Errorf("%s: got %d %s", tc.reason, got.status, got.body)
 			}
 			e.ends()
-			const limit, slack = 10 * time.Second, 5 * time.Second
+			const limit, slack = 10 * time.Second, 20 * time.Second
 			if took := time.Since(began); took > limit+slack {
 				t.Errorf("%s: it took %s until the end of the connection, want %s", tc.reason, took, limit)
 			}
@@ -220,7 +220,7 @@ func TestSlowStream(t *testing.T) {
 			t.Errorf("got %s over %s", response.Status, response.Proto)
 		}
 	}
-	if took := time.Since(began); took > 15*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -233,8 +234,9 @@ func (s *stage) settle() {
 	s.eventually(func() error {
 		members, invitations := s.list()
 		for i := range members {
-			if m := &members[i]; len(m.Status.Conditions) == 0 || m.Status.ObservedGeneration != m.Generation {
-				return fmt.Errorf("member %s has no status yet", m.Name)
+			m := &members[i]
+			if !meta.IsStatusConditionTrue(m.Status.Conditions, enrolv1alpha1.ConditionReady) || m.Status.ObservedGeneration != m.Generation {
+				return fmt.Errorf("member %s does not have its rights yet: %+v", m.Name, m.Status)
 			}
 		}
 		for i := range invitations {
@@ -260,15 +262,13 @@ func (s *stage) list() ([]enrolv1alpha1.Member, []enrolv1alpha1.Invitation) {
 	return members.Items, invitations.Items
 }
 
-// awaitFacade waits until the facade has seen the last Member and the last Invitation, and the API server lets the members in.
+// awaitFacade waits until the facade has seen the last Member and the last Invitation, and the API server lets everybody in who has
+// rights.
 func (s *stage) awaitFacade() {
 	s.Helper()
-	for _, c := range callers[:5] {
-		config, err := environment.PersonConfig(s.Context(), c.who)
-		if err != nil {
-			s.Fatal(err)
-		}
-		person := environment.ClientFor(s, config)
+	const rightful = 9
+	for _, c := range callers[:rightful] {
+		person := environment.ClientFor(s, environment.TokenConfig(tokenOf(s, c.who)))
 		s.eventually(func() error {
 			allowed, err := testenv.Can(s.Context(), person, testenv.Access{
 				Verb: "list", Group: enrolv1alpha1.SchemeGroupVersion.Group, Resource: "members", Namespace: s.home(),

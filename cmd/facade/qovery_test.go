@@ -233,7 +233,7 @@ func TestQoveryMembers(t *testing.T) {
 		c.call(string(f.member(m.name, m.spec).UID), "membership of "+m.name)
 		f.later()
 	}
-	f.shows(ada, p.members, `"dave"`)
+	f.until(http.StatusOK, jane, http.MethodGet, p.members, "")
 	c.say(ada, http.MethodGet, p.members, "", http.StatusOK)
 	c.say(jane, http.MethodGet, p.members, "", http.StatusOK)
 	c.say(jane, http.MethodGet, p.roles, "", http.StatusOK)
@@ -304,6 +304,7 @@ func TestQoveryOwnership(t *testing.T) {
 	f.until(http.StatusNoContent, ada, http.MethodPost, p.transfer, p.person(ada))
 	c.say(ada, http.MethodDelete, p.members, p.person(ada), http.StatusNoContent)
 	f.until(http.StatusNoContent, jane, http.MethodPost, p.transfer, p.person(jane))
+	f.hides(jane, p.members, ada)
 	c.say(jane, http.MethodGet, p.members, "", http.StatusOK)
 }
 
@@ -403,10 +404,7 @@ func TestQoveryKeptInGit(t *testing.T) {
 	})
 	p := newQovery(f)
 	m := f.member("jane", enrolv1alpha1.MemberSpec{Username: jane, Roles: []enrolv1alpha1.RoleName{"viewer"}})
-	annotatedInGit(m)
-	if err := f.platform.Update(t.Context(), m); err != nil {
-		t.Fatal(err)
-	}
+	f.mark(m, annotatedInGit)
 	f.member("eve", enrolv1alpha1.MemberSpec{Username: eve, Roles: []enrolv1alpha1.RoleName{"admin"}})
 	kept := f.invited("max", enrolv1alpha1.InvitationSpec{Email: maxim, Roles: []enrolv1alpha1.RoleName{"viewer"}},
 		func(i *enrolv1alpha1.Invitation) { annotatedInGit(i) })

@@ -31,6 +31,21 @@ func (f *fixture) bound(person string) int {
 	return count
 }
 
+// gone wants no binding to name somebody whose removal was confirmed. The API server hears of that when its store has it: in a moment,
+// or in as many as a busy machine makes of it.
+func (f *fixture) gone(person string) {
+	f.Helper()
+	if count := f.bound(person); count != 0 {
+		f.Errorf("%s was removed, and %d bindings name them", person, count)
+	}
+	f.eventually(func() error {
+		if f.can(person, "get", "web") {
+			return fmt.Errorf("%s was removed, and has access", person)
+		}
+		return nil
+	})
+}
+
 // editor makes a Member who may edit everywhere, and waits until that is so.
 func (f *fixture) editor(person string) *enrolv1alpha1.Member {
 	f.Helper()
@@ -63,9 +78,7 @@ func TestRemovalIsTrue(t *testing.T) {
 	for range 5 {
 		m := f.editor(jane)
 		f.send(ada, http.MethodDelete, f.versoriMember(string(m.UID)), "").want(t, http.StatusNoContent)
-		if f.bound(jane) != 0 || f.can(jane, "create", "web") {
-			t.Fatal("removed, and still there")
-		}
+		f.gone(jane)
 		f.send(ada, http.MethodDelete, f.versoriMember(string(m.UID)), "").want(t, http.StatusNotFound)
 	}
 }
@@ -81,7 +94,7 @@ func TestRemovalWithoutTheOperator(t *testing.T) {
 	}
 	start := time.Now()
 	got := f.send(ada, http.MethodDelete, f.versoriMember(string(m.UID)), "").want(t, http.StatusInternalServerError)
-	if took := time.Since(start); took < 9*time.Second || took > 15*time.Second {
+	if took := time.Since(start); took < 9*time.Second || took > 30*time.Second {
 		t.Errorf("the answer took %s, want about 10 s", took)
 	}
 	if code := read[struct{ Code string }](t, got).Code; code != "timeout" {
@@ -119,8 +132,12 @@ func TestRemovalWithoutTheOperator(t *testing.T) {
 	if operator, err = startOperator(); err != nil {
 		t.Fatal(err)
 	}
-	f.on(facades[1]).send(ada, http.MethodDelete, f.versoriMember(string(m.UID)), "").want(t, http.StatusNotFound)
-	if f.bound(joe) != 0 || f.can(joe, "create", "web") {
-		t.Error("removed, and still there")
-	}
+	// An operator that begins may need longer than anybody waits.
+	f.eventually(func() error {
+		if got := f.on(facades[1]).send(ada, http.MethodDelete, f.versoriMember(string(m.UID)), ""); got.status != http.StatusNotFound {
+			return fmt.Errorf("got %s, want status 404", got)
+		}
+		return nil
+	})
+	f.gone(joe)
 }

@@ -86,7 +86,8 @@ type troubleStatus struct {
 	status  int
 }
 
-// invited makes an Invitation as the platform team, without a mail, and waits until it can be answered. It returns the id.
+// invited makes an Invitation as the platform team, without a mail, and waits until it can be answered by all replicas. It returns the
+// id.
 func (f *fixture) invited(name string, spec enrolv1alpha1.InvitationSpec, changes ...func(*enrolv1alpha1.Invitation)) string {
 	f.Helper()
 	i := &enrolv1alpha1.Invitation{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: f.home()}, Spec: spec}
@@ -107,10 +108,11 @@ func (f *fixture) invited(name string, spec enrolv1alpha1.InvitationSpec, change
 		}
 		return nil
 	})
+	f.everywhere(newQovery(f).invitation(string(i.UID)), "PENDING")
 	return string(i.UID)
 }
 
-// expire lets time pass for an Invitation.
+// expire lets time pass for an Invitation, and waits until all replicas show that.
 func (f *fixture) expire(name string) {
 	f.Helper()
 	i := &enrolv1alpha1.Invitation{ObjectMeta: metav1.ObjectMeta{Namespace: f.home(), Name: name}}
@@ -127,6 +129,7 @@ func (f *fixture) expire(name string) {
 		}
 		return nil
 	})
+	f.everywhere(newQovery(f).invitation(string(i.UID)), "EXPIRED")
 }
 
 // keptInGit marks an object as one that is kept in Git.

@@ -173,7 +173,8 @@ func (r *replica) start(ctx context.Context, apiServer string, args []string) (e
 }
 
 func (r *replica) awaitReady(ctx context.Context) error {
-	deadline := time.After(time.Minute)
+	const patience = 3 * time.Minute
+	deadline := time.After(patience)
 	for {
 		response, err := http.Get(r.health + "/readyz")
 		if err == nil {
@@ -261,17 +262,20 @@ func newOrganisation(t testing.TB, changes ...func(*enrolv1alpha1.Organisation))
 		}
 		return nil
 	})
-	f.known(f.organisation.Slug())
+	f.everywhere("/api/v1/organisations/"+f.organisation.Slug()+"/me", ada)
+	f.everywhere("/api/v1/organizations/"+f.uid()+"/users/"+ada+"/projects", f.project("web"), f.project("data"))
 	return f
 }
 
-// known waits until both replicas know of the organisation, which they hear of on their own.
-func (f *fixture) known(slug string) {
+// everywhere waits until ada reads texts from each replica: what others change they hear of on their own, and of each kind for itself.
+func (f *fixture) everywhere(path string, texts ...string) {
 	f.Helper()
-	for _, r := range facades {
+	for _, r := range []*replica{facades[0], facades[1], several} {
 		f.eventually(func() error {
-			if got := f.on(r).get(ada, "/api/v1/organisations/"+slug+"/me"); got.status != http.StatusOK {
-				return fmt.Errorf("the facade does not know the organisation yet: %s", got)
+			got := f.on(r).get(ada, path)
+			lacks := func(text string) bool { return !strings.Contains(string(got.body), text) }
+			if got.status != http.StatusOK || slices.ContainsFunc(texts, lacks) {
+				return fmt.Errorf("got %s, want %q in it", got, texts)
 			}
 			return nil
 		})
@@ -295,7 +299,7 @@ func (f *fixture) create(o client.Object) {
 	f.eventually(func() error { return f.platform.Create(f.Context(), o) })
 }
 
-// member makes a Member as the platform team, and waits until both replicas show it.
+// member makes a Member as the platform team, and waits until the operator has looked at it and all replicas know it.
 func (f *fixture) member(name string, spec enrolv1alpha1.MemberSpec) *enrolv1alpha1.Member {
 	f.Helper()
 	m := &enrolv1alpha1.Member{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: f.home()}, Spec: spec}
@@ -309,7 +313,23 @@ func (f *fixture) member(name string, spec enrolv1alpha1.MemberSpec) *enrolv1alp
 		}
 		return nil
 	})
+	// Groups, and people whose time is over, are nobody that could be shown.
+	if end := m.Spec.ExpireTime; m.Spec.Group == "" && (end == nil || end.After(time.Now())) {
+		f.everywhere(f.versoriMember(string(m.UID)))
+	}
 	return m
+}
+
+// mark changes a Member as the platform team; again when the operator, which has something to say of it, came in between.
+func (f *fixture) mark(m *enrolv1alpha1.Member, do func(client.Object)) {
+	f.Helper()
+	f.eventually(func() error {
+		if err := f.platform.Get(f.Context(), client.ObjectKeyFromObject(m), m); err != nil {
+			return err
+		}
+		do(m)
+		return f.platform.Update(f.Context(), m)
+	})
 }
 
 // can asks the API server, as the person, whether the person may do something in a project.

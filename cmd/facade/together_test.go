@@ -117,7 +117,7 @@ func TestOwnWritesAreSeen(t *testing.T) {
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	f := newOrganisation(t)
-	r, err := startReplica(environment.URL(), "--drain-delay=500ms")
+	r, err := startReplica(environment.URL(), "--drain-delay=5s")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,10 +132,7 @@ func TestVersoriKeptInGit(t *testing.T) {
 	})
 	p := newVersori(f)
 	m := f.member("jane", enrolv1alpha1.MemberSpec{Username: jane, Roles: []enrolv1alpha1.RoleName{"viewer"}})
-	annotatedInGit(m)
-	if err := f.platform.Update(t.Context(), m); err != nil {
-		t.Fatal(err)
-	}
+	f.mark(m, annotatedInGit)
 	f.member("eve", enrolv1alpha1.MemberSpec{Username: eve, Roles: []enrolv1alpha1.RoleName{"admin"}})
 	kept := f.invited("max", enrolv1alpha1.InvitationSpec{Email: maxim, Roles: []enrolv1alpha1.RoleName{"viewer"}},
 		func(i *enrolv1alpha1.Invitation) { annotatedInGit(i) })
@@ -183,7 +180,13 @@ func TestVersoriInTrouble(t *testing.T) {
 		{busy, "is busy", http.StatusTooManyRequests},
 	})
 	f.knows(x.replica)
-	f.sentLongAgo("kim")
+	expire := f.sentLongAgo("kim")
+	f.eventually(func() error {
+		if got := f.on(x.replica).get(ada, p.invitations); !strings.Contains(string(got.body), expire) {
+			return fmt.Errorf("got %s, want %s in it", got, expire)
+		}
+		return nil
+	})
 	x.is(overtaken)
 	c.sayTo(x.replica, ada, http.MethodPut, p.resend(invitation), p.join(kim, ""), http.StatusConflict)
 	c.sayTo(x.replica, kim, http.MethodPut, p.accept(invitation), "", http.StatusConflict)

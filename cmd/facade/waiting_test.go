@@ -94,7 +94,7 @@ func (f *fixture) change(do func(*enrolv1alpha1.Organisation)) {
 	})
 }
 
-// counted waits until the organisation has caused so many mails.
+// counted waits until the organisation has caused so many mails, and all replicas know that.
 func (f *fixture) counted(mails int32) {
 	f.Helper()
 	f.eventually(func() error {
@@ -111,6 +111,10 @@ func (f *fixture) counted(mails int32) {
 		}
 		return nil
 	})
+	// No answer has the count. Whoever has heard of a later change has heard of it.
+	const later = "Counted Works"
+	f.change(func(o *enrolv1alpha1.Organisation) { o.Spec.DisplayName = later })
+	f.everywhere(newVersori(f).all+"?filter="+f.name, later)
 }
 
 // bindOwner gives somebody the rights of an owner, and makes no owner.
