@@ -180,10 +180,10 @@ func TestAlreadyThere(t *testing.T) {
 	t.Parallel()
 	f := newOrganisation(t, keepAccepted)
 	f.member("joe", enrolv1alpha1.MemberSpec{Roles: []enrolv1alpha1.RoleName{enrolv1alpha1.RoleViewer}})
+	before := f.ready("joe", enrolv1alpha1.ReasonNoProjects)
 	f.invite("joe", promise())
 	f.invitation("joe", enrolv1alpha1.ReasonAlreadyMember)
 	f.mails(f.user("joe"), 0)
-	before := f.ready("joe", enrolv1alpha1.ReasonNoProjects)
 	if err := f.respond("joe", verified(f.user("joe"))); !errors.Is(err, invitations.ErrNotOpen) {
 		t.Errorf("there is nothing to accept: got %v", err)
 	}

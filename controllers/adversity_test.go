@@ -109,15 +109,15 @@ func TestForeignLabelsStay(t *testing.T) {
 	f := newOrganisation(t)
 	f.member("jane", developer())
 	f.as(f.user("jane")).can(at(editing, f.in("web")))
-	b := f.rolebinding(f.in("web"), "edit")
-	b.Labels["example.com/cost-centre"] = "42"
-	b.Annotations = map[string]string{"example.com/note": "looked at"}
-	if err := f.admin.Update(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Eventually(t, func() error {
+		b := f.rolebinding(f.in("web"), "edit")
+		b.Labels["example.com/cost-centre"] = "42"
+		b.Annotations = map[string]string{"example.com/note": "looked at"}
+		return f.admin.Update(t.Context(), b)
+	})
 	f.member("joe", developer())
 	f.as(f.user("joe")).can(at(editing, f.in("web")))
-	b = f.rolebinding(f.in("web"), "edit")
+	b := f.rolebinding(f.in("web"), "edit")
 	if b.Labels["example.com/cost-centre"] != "42" || b.Annotations["example.com/note"] != "looked at" {
 		t.Errorf("labels %v, annotations %v", b.Labels, b.Annotations)
 	}
@@ -439,6 +439,9 @@ func TestAPassAtRestWritesNothing(t *testing.T) {
 	f.member("joe", enrolv1alpha1.MemberSpec{Suspend: true})
 	f.ready("jane", enrolv1alpha1.ReasonGranted)
 	f.ready("joe", enrolv1alpha1.ReasonSuspended)
+	f.awaitStatus(enrolv1alpha1.OrganisationStatus{
+		ObservedGeneration: 1, Slug: f.name, Namespace: f.home(), Members: 2, Projects: 1, Bindings: 4,
+	})
 	before := f.versions()
 	for i := range 3 {
 		f.changeOrganisation(func(o *enrolv1alpha1.OrganisationSpec) { o.DisplayName = fmt.Sprint("Name ", i) })

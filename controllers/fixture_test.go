@@ -254,14 +254,12 @@ func (f *fixture) rolebinding(namespace, clusterRole string) *rbacv1.RoleBinding
 	return b
 }
 
-// awaitStatus waits until the Organisation's status is just that.
+// awaitStatus waits until the Organisation is Reconciled and its status besides is just that.
 func (f *fixture) awaitStatus(want enrolv1alpha1.OrganisationStatus) {
 	f.Helper()
 	testenv.Eventually(f, func() error {
-		o := &enrolv1alpha1.Organisation{}
-		if err := f.admin.Get(f.Context(), client.ObjectKey{Name: f.name}, o); err != nil {
-			return err
-		}
+		o := f.organisationReady(enrolv1alpha1.ReasonReconciled)
+		o.Status.Conditions, o.Status.LastUpdateTime = nil, nil
 		if diff := cmp.Diff(want, o.Status); diff != "" {
 			return errors.New("status (-want +got):\n" + diff)
 		}

@@ -115,7 +115,8 @@ func (o *Operator) settings(
 	}
 	transport, err := mail.NewSMTP(mail.SMTPOptions{
 		Address: o.Post.Address(), Encryption: mail.StartTLS, Credentials: o.folder, CAFile: environment.CAFile(),
-		SendTimeout: 2 * time.Second,
+		// Longer than a mail takes on a busy machine: one that was given up may be there twice.
+		SendTimeout: 15 * time.Second,
 	})
 	if err != nil {
 		return controllers.Options{}, err
