@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -77,6 +78,25 @@ func newPostOffice(t *testing.T) *postOffice {
 	t.Cleanup(func() { stop(); <-done })
 	p.keys = token.OpenKeys(mounted, time.Now)
 	return p
+}
+
+// mounted waits until the files are those of the Secret with the keys, and whoever has read them before does so again.
+func (p *postOffice) mounted(t *testing.T, data map[string][]byte) {
+	t.Helper()
+	testenv.Eventually(t, func() error {
+		for _, name := range []string{token.Current, token.Previous} {
+			content, err := os.ReadFile(filepath.Join(p.folder, "keys", name))
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+			if !bytes.Equal(content, data[name]) {
+				return fmt.Errorf("the file %s is not what the Secret has", name)
+			}
+		}
+		return nil
+	})
+	// Files are read again after a second.
+	<-time.After(1500 * time.Millisecond)
 }
 
 func (p *postOffice) credentials(t *testing.T, password string) {
@@ -366,7 +386,8 @@ type proxy struct {
 	armed        chan struct{}
 	operator     *process.Process
 
-	mu   sync.Mutex
+	mu sync.Mutex
+	// seen are the writes but for those that failed, which whoever made them repeats.
 	seen []string
 }
 
@@ -386,13 +407,18 @@ func newProxy(t *testing.T, organisation string, deadly int) *proxy {
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	p.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p.kills(r) {
+		noted, deadly := p.note(r)
+		if deadly {
 			<-p.armed
 			p.operator.Kill()
 			<-p.operator.Done()
 			return
 		}
-		forward.ServeHTTP(w, r)
+		answered := &answered{ResponseWriter: w}
+		forward.ServeHTTP(answered, r)
+		if noted && answered.status >= http.StatusMultipleChoices {
+			p.failed(r)
+		}
 	}))
 	// With TLS, or the operator would keep its token to itself.
 	certificate, err := environment.ServingCertificate("proxy")
@@ -408,14 +434,14 @@ func newProxy(t *testing.T, organisation string, deadly int) *proxy {
 	return p
 }
 
-// kills notes a write that is part of the story, and tells whether it must not get there.
-func (p *proxy) kills(r *http.Request) bool {
+// note notes a write that is part of the story, and tells whether it must not get there.
+func (p *proxy) note(r *http.Request) (noted, deadly bool) {
 	if r.Method == http.MethodGet {
-		return false
+		return false, false
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return false
+		return false, false
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	home := "/org-" + p.organisation + "/"
@@ -423,13 +449,40 @@ func (p *proxy) kills(r *http.Request) bool {
 		!strings.HasSuffix(r.URL.Path, "/status") || strings.HasSuffix(r.URL.Path, "/organisations/"+p.organisation) ||
 		strings.HasSuffix(r.URL.Path, "/organisations/"+p.organisation+"/status") && bytes.Contains(body, []byte(`"mails"`))
 	if !about {
-		return false
+		return false, false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.seen = append(p.seen, r.Method+" "+r.URL.Path)
-	return len(p.seen)-1 == p.deadly
+	p.seen = append(p.seen, write(r))
+	return true, len(p.seen)-1 == p.deadly
 }
+
+// failed takes a write back that was noted.
+func (p *proxy) failed(r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at := slices.Index(p.seen, write(r)); at >= 0 {
+		p.seen = slices.Delete(p.seen, at, at+1)
+	}
+}
+
+func write(r *http.Request) string { return r.Method + " " + r.URL.Path }
+
+// answered notes the status of an answer.
+type answered struct {
+	http.ResponseWriter
+
+	status int
+}
+
+// WriteHeader notes the status.
+func (a *answered) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for whoever flushes.
+func (a *answered) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (p *proxy) writes() []string {
 	p.mu.Lock()

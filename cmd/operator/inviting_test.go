@@ -21,10 +21,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
+	"github.com/enrol-dev/enrol/internal/controlplane"
 	"github.com/enrol-dev/enrol/internal/installed"
 	"github.com/enrol-dev/enrol/internal/testenv"
 	"github.com/enrol-dev/enrol/internal/token"
 )
+
+// killPatience bounds how long a test waits until the moment comes at which an operator is killed.
+const killPatience = 3 * time.Minute
 
 // crashes runs a story once to see which writes it consists of, then once for each of them with the operator killed just
 // before it, and started again. Story prepares what the operator is to do, and check says whether it was done.
@@ -39,7 +43,7 @@ func crashes(t *testing.T, p *postOffice, story func(i *invited), check func(i *
 		if kill >= 0 {
 			select {
 			case <-operator.Done():
-			case <-time.After(30 * time.Second):
+			case <-time.After(killPatience):
 				t.Fatalf("%s: write %d never came", name, kill)
 			}
 			operator = p.start(t)
@@ -73,7 +77,7 @@ func TestKilledWhileSending(t *testing.T) {
 		p.kill(i.email, stage, operator)
 		select {
 		case <-operator.Done():
-		case <-time.After(30 * time.Second):
+		case <-time.After(killPatience):
 			t.Fatalf("the mail never got to %s", stage)
 		}
 		again := p.start(t)
@@ -177,11 +181,7 @@ func TestKeys(t *testing.T) {
 	if err := admin.Update(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, func() error {
-		_, err := os.Stat(filepath.Join(p.folder, "keys", token.Previous))
-		return err
-	})
-	<-time.After(1500 * time.Millisecond) // Files are read again after a second.
+	p.mounted(t, secret.Data)
 	holds(firstLink, "after a rotation", true)
 	second := p.invite(t, "keys-second")
 	second.ready(enrolv1alpha1.ReasonPending)
@@ -198,6 +198,10 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	holds(secondLink, "with a new Secret", false)
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+		t.Fatal(err)
+	}
+	p.mounted(t, secret.Data)
 	second.sentEarlier(t)
 	second.annotate(t, enrolv1alpha1.AnnotationResend, "heal")
 	testenv.Eventually(t, func() error {
@@ -292,7 +296,11 @@ func TestTemplates(t *testing.T) {
 // TestNoTokenAnywhere looks for the tokens of mails wherever they must not be.
 func TestNoTokenAnywhere(t *testing.T) {
 	p := newPostOffice(t)
-	const metrics = "127.0.0.1:18917"
+	port, err := controlplane.FreePort(t.Context(), "metrics", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := fmt.Sprint("127.0.0.1:", port)
 	operator := p.start(t, "--verbose", "--metrics-bind-address="+metrics, "--metrics-secure=false")
 	var tokens []string
 	for _, name := range []string{"secret-accepted", "secret-pending", "secret-refused"} {

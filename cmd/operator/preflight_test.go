@@ -180,9 +180,8 @@ func (b *bare) member(organisation, name string) *enrolv1alpha1.Member {
 			Roles:    []enrolv1alpha1.RoleName{enrolv1alpha1.RoleDeveloper}, Projects: enrolv1alpha1.Projects{"*"},
 		},
 	}
-	if err := b.AdminClient(b.t).Create(b.t.Context(), m); err != nil {
-		b.t.Fatal(err)
-	}
+	// The API server takes a moment to serve a CRD that was applied.
+	testenv.Eventually(b.t, func() error { return b.AdminClient(b.t).Create(b.t.Context(), m) })
 	return m
 }
 

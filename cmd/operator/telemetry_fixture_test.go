@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -404,4 +405,9 @@ func (c *traces) find(service, name string) (span, parent *tracev1.Span) {
 		}
 	}
 	return span, nil
+}
+
+// has tells whether a service has sent a span of a trace. The lock must be held.
+func (c *traces) has(service, trace string) bool {
+	return slices.ContainsFunc(c.spans[service], func(s *tracev1.Span) bool { return fmt.Sprintf("%x", s.GetTraceId()) == trace })
 }
