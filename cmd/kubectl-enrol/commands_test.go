@@ -28,6 +28,7 @@ func TestStatus(t *testing.T) {
 	o := newOrganisation(t, "status")
 	o.member("lost", enrolv1alpha1.MemberSpec{Email: "lost@example.com", Roles: []enrolv1alpha1.RoleName{"sailor"}})
 	o.ready("lost", enrolv1alpha1.ReasonUnknownRole)
+	o.counts(3, 8)
 	for name, who := range map[string]string{"Platform": platform, "Owner": ada, "Viewer": joe, "Stranger": eve} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -187,8 +188,9 @@ func (o *organisation) invitations(reason string, want int) {
 
 func TestTree(t *testing.T) {
 	t.Parallel()
-	newOrganisation(t, "tree")
+	o := newOrganisation(t, "tree")
 	as(t, ada).fine("invite", "kim@example.com", "--organisation=tree", "--send-email=false")
+	o.pending("kim@example.com")
 	for name, who := range map[string]string{"Platform": platform, "Admin": admin, "Owner": ada, "Viewer": joe, "Stranger": eve} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -270,11 +272,11 @@ func TestCheck(t *testing.T) {
 	o.member("lost", enrolv1alpha1.MemberSpec{Email: "lost@example.com", Roles: []enrolv1alpha1.RoleName{"sailor"}})
 	o.ready("lost", enrolv1alpha1.ReasonUnknownRole)
 	golden(t, "Fault", as(t, admin).run("check", "check"))
-	golden(t, "Timeout", as(t, admin).run("check", "check", "--wait", "--timeout=2s"))
+	golden(t, "Timeout", as(t, admin).run("check", "check", "--wait", "--timeout=15s"))
 
 	waiting := make(chan answer, 1)
 	waiter := as(t, admin)
-	go func() { waiting <- waiter.run("check", "check", "--wait", "--timeout=60s") }()
+	go func() { waiting <- waiter.run("check", "check", "--wait", "--timeout=3m") }()
 	if err := o.platform.Delete(t.Context(), &enrolv1alpha1.Member{
 		ObjectMeta: metav1.ObjectMeta{Namespace: o.home(), Name: "lost"},
 	}); err != nil {
@@ -343,7 +345,7 @@ func TestCheckNothingInstalled(t *testing.T) {
 	})
 	boss := &person{T: t, kubeconfig: bare.AdminKubeconfigFile()}
 	golden(t, "All", boss.run("check"))
-	golden(t, "Named", boss.run("check", "acme", "--wait", "--timeout=2s"))
+	golden(t, "Named", boss.run("check", "acme", "--wait", "--timeout=15s"))
 }
 
 // lease is what an operator that acts would hold.
@@ -371,6 +373,7 @@ func TestHostileText(t *testing.T) {
 		"metadata": map[string]any{"namespace": o.home(), "name": "evil"},
 		"spec":     map[string]any{"username": evil, "roles": []any{evil}, "projects": []any{evil}},
 	}})
+	o.ready("evil", enrolv1alpha1.ReasonSubjectRefused)
 	for _, command := range [][]string{
 		{"members", "hostile"}, {"members", "hostile", "-o", "wide"}, {"members", "hostile", "-o", "json"},
 		{"members", "hostile", "-o", "yaml"}, {"tree", "hostile"}, {"status", "hostile"}, {"why", evil, "-n", "org-hostile"},

@@ -55,6 +55,9 @@ func TestImport(t *testing.T) {
 		}
 		return nil
 	})
+	for made := range strings.FieldsSeq("m-0dd93d8f57d723a2b797-edit m-289ab7e7ca0d496333bc-edit m-874fa41e3d1270d5da53-edit") {
+		o.ready(made, enrolv1alpha1.ReasonGranted)
+	}
 	got := boss.run("import", "--organisation=import")
 	golden(t, "Afterwards", got)
 

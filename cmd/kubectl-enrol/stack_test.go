@@ -240,18 +240,26 @@ func (o *organisation) settle() {
 	o.Helper()
 	// At home owner, developer, viewer; in one project cluster-admin, edit, view; in the other cluster-admin, edit.
 	const bindings = 8
+	o.counts(2, bindings)
+	o.ready("jane", enrolv1alpha1.ReasonGranted)
+	o.ready("joe", enrolv1alpha1.ReasonGranted)
+}
+
+// counts waits until the Organisation is Reconciled and its status counts that many Members and RoleBindings, in two projects.
+func (o *organisation) counts(members, bindings int32) {
+	o.Helper()
 	testenv.Eventually(o, func() error {
 		found := &enrolv1alpha1.Organisation{}
 		if err := o.admin.Get(o.Context(), client.ObjectKey{Name: o.name}, found); err != nil {
 			return err
 		}
-		if s := found.Status; s.Members != 2 || s.Projects != 2 || s.Bindings != bindings {
-			return fmt.Errorf("%s has %d bindings of %d members in %d projects", o.name, s.Bindings, s.Members, s.Projects)
+		s := found.Status
+		c := meta.FindStatusCondition(s.Conditions, enrolv1alpha1.ConditionReady)
+		if s.Members != members || s.Projects != 2 || s.Bindings != bindings || c == nil || c.Reason != enrolv1alpha1.ReasonReconciled {
+			return fmt.Errorf("%s has %d bindings of %d members in %d projects: %+v", o.name, s.Bindings, s.Members, s.Projects, c)
 		}
 		return nil
 	})
-	o.ready("jane", enrolv1alpha1.ReasonGranted)
-	o.ready("joe", enrolv1alpha1.ReasonGranted)
 }
 
 // ready waits until a Member's Ready has that reason.
