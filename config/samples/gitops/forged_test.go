@@ -54,7 +54,20 @@ func newRepositories(t *testing.T) repositories {
 		}
 		return environment.ClientFor(t, config)
 	}
-	return repositories{as("organisations-sync"), as("forged-sync")}
+	r := repositories{as("organisations-sync"), as("forged-sync")}
+	// The API server takes a moment to hear of the rights of both.
+	for _, account := range []client.Client{r.platform, r.own} {
+		testenv.Eventually(t, func() error {
+			allowed, err := testenv.Can(t.Context(), account, testenv.Access{
+				Verb: "create", Group: enrolv1alpha1.SchemeGroupVersion.Group, Resource: "members", Namespace: "org-forged",
+			})
+			if err == nil && !allowed {
+				err = errors.New("the account has no rights yet")
+			}
+			return err
+		})
+	}
+	return r
 }
 
 func manifest(t *testing.T, text string) *unstructured.Unstructured {

@@ -37,10 +37,12 @@ func TestRepository(t *testing.T) {
 	for range 2 {
 		// Namespaces first, as Flux does.
 		for _, file := range []string{"namespaces", "organisation", "members", "invitations"} {
-			if _, err := environment.Kubectl("apply", "--server-side", "--field-manager=kustomize-controller",
-				"--as=system:serviceaccount:flux-system:organisations-sync", "-f", "repository/acme/"+file+".yaml"); err != nil {
-				t.Fatal(err)
-			}
+			// The API server takes a moment to hear of the rights that the account was given.
+			testenv.Eventually(t, func() error {
+				_, err := environment.Kubectl("apply", "--server-side", "--field-manager=kustomize-controller",
+					"--as=system:serviceaccount:flux-system:organisations-sync", "-f", "repository/acme/"+file+".yaml")
+				return err
+			})
 		}
 	}
 }

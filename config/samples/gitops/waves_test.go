@@ -28,7 +28,7 @@ func (s *stack) waves(t *testing.T, manifests map[string]string) string {
 			t.Fatal(err)
 		}
 	}
-	out, err := exec.CommandContext(t.Context(), filepath.Join(s.root, "bin", "tools", "gitops-waves"), "--kubeconfig", s.kubeconfig,
+	out, err := exec.CommandContext(t.Context(), filepath.Join(s.root, "bin", "tools", "gitops-waves"), "--kubeconfig", s.kubeconfig, "--timeout=3m",
 		"--scripts", filepath.Join(s.root, "config", "argocd"), "--manifests", folder).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, out)
@@ -116,7 +116,7 @@ func (s *stack) samplesAreValid(t *testing.T) {
 			}
 		}
 	}
-	s.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=1m")
+	s.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=3m")
 	s.kubectl("create", "namespace", "flux-system")
 	for _, folder := range []string{"argocd", "flux"} {
 		s.kubectl("apply", "--server-side", "--validate=strict", "-f", filepath.Join("config", "samples", "gitops", folder))
