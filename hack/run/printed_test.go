@@ -41,7 +41,7 @@ func (s *sessionUnderTest) checkPrinted(t *testing.T) {
 			fmt.Fprintf(&script, "echo '=== %d'\n%s", i, step.commands)
 		}
 		// The machine of a test has more to do than that of a reader.
-		patient := strings.ReplaceAll(script.String(), "; sleep 1\n", "; sleep 5\n")
+		patient := strings.NewReplacer("; sleep 1\n", "; sleep 5\n", " wait --for=", " wait --timeout=3m --for=").Replace(script.String())
 		command := exec.CommandContext(t.Context(), "sh", "-c", patient)
 		command.Dir = folder
 		// The commands fail where the page shows that, and the last one need not tell.
