@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -69,7 +70,7 @@ func newCluster(t *testing.T) *cluster {
 	}
 	t.Cleanup(post.Close)
 	c := &cluster{Environment: environment, post: post}
-	c.baseline = c.everything(t)
+	c.baseline = c.atRest(t)
 	return c
 }
 
@@ -98,8 +99,36 @@ var passing = []schema.GroupResource{
 	{Resource: "events"}, {Group: "events.k8s.io", Resource: "events"}, {Resource: "componentstatuses"}, {Resource: "endpoints"},
 }
 
+// atRest is everything once nothing has come or gone for a while: a control plane makes things still when it serves requests.
+func (c *cluster) atRest(t testing.TB) []string {
+	t.Helper()
+	const calm = 10 * time.Second
+	var all []string
+	var since time.Time
+	testenv.Eventually(t, func() error {
+		now, err := c.list(t)
+		if err != nil || !slices.Equal(all, now) {
+			all, since = now, time.Now()
+		}
+		if quiet := time.Since(since); err == nil && quiet < calm {
+			err = fmt.Errorf("something came or went %s ago", quiet)
+		}
+		return err
+	})
+	return all
+}
+
 // everything that the API server has, but for what comes and goes by itself.
 func (c *cluster) everything(t testing.TB) []string {
+	t.Helper()
+	all, err := c.list(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func (c *cluster) list(t testing.TB) ([]string, error) {
 	t.Helper()
 	server, err := discovery.NewDiscoveryClientForConfig(c.Admin())
 	if err != nil {
@@ -112,7 +141,7 @@ func (c *cluster) everything(t testing.TB) []string {
 	// Groups that have just gone are no reason to stop: what the API server has no more leaves nothing behind.
 	lists, err := server.ServerPreferredResources()
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
-		t.Fatal(err)
+		return nil, err
 	}
 	var all []string
 	for _, list := range lists {
@@ -130,7 +159,7 @@ func (c *cluster) everything(t testing.TB) []string {
 				continue
 			}
 			if err != nil {
-				t.Fatalf("listing %s: %v", resource, err)
+				return nil, fmt.Errorf("listing %s: %w", resource, err)
 			}
 			for j := range objects.Items {
 				o := &objects.Items[j]
@@ -139,15 +168,19 @@ func (c *cluster) everything(t testing.TB) []string {
 		}
 	}
 	slices.Sort(all)
-	return all
+	return all, nil
 }
 
 // clean waits until nothing is there but what was there before.
 func (c *cluster) clean(t testing.TB) {
 	t.Helper()
 	testenv.Eventually(t, func() error {
+		all, err := c.list(t)
+		if err != nil {
+			return err
+		}
 		var left []string
-		for _, o := range c.everything(t) {
+		for _, o := range all {
 			if _, before := slices.BinarySearch(c.baseline, o); !before {
 				left = append(left, o)
 			}
@@ -226,12 +259,16 @@ func (c *cluster) restricted(t testing.TB, namespace string) {
 			}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 			return err
 		}
+		// The API server takes a moment to hear of labels and ServiceAccounts.
+		testenv.Eventually(t, func() error {
+			err := dryRun(func(s *corev1.PodSpec) { s.Containers[0].SecurityContext.Capabilities = nil })
+			if err == nil || !strings.Contains(err.Error(), `violates PodSecurity "restricted:latest"`) {
+				return fmt.Errorf("a Pod of %s with all capabilities must be refused: %w", d.Name, err)
+			}
+			return nil
+		})
 		if err := dryRun(func(*corev1.PodSpec) {}); err != nil {
 			t.Errorf("a Pod of %s is refused: %v", d.Name, err)
-		}
-		err := dryRun(func(s *corev1.PodSpec) { s.Containers[0].SecurityContext.Capabilities = nil })
-		if err == nil || !strings.Contains(err.Error(), `violates PodSecurity "restricted:latest"`) {
-			t.Errorf("a Pod of %s with all capabilities must be refused: %v", d.Name, err)
 		}
 		if s := d.Spec.Template.Spec.Containers[0].SecurityContext; s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem {
 			t.Errorf("%s must not write to its root", d.Name)
