@@ -53,7 +53,8 @@ func TestOtherAddresses(t *testing.T) {
 	}
 }
 
-// TestUnverifiedAddress: without the mailed token there must be a verified address; with it, any provider's word for it will do.
+// TestUnverifiedAddress: without the mailed token there must be a verified address; with it, any provider's word for it will do, for
+// accepting, and not for a look at what somebody of that name has.
 func TestUnverifiedAddress(t *testing.T) {
 	t.Parallel()
 	f := newOrganisation(t)
@@ -63,7 +64,8 @@ func TestUnverifiedAddress(t *testing.T) {
 	b.Open(severalURL + "/invitations?inviteToken=" + string(f.invitationTo(eve).UID) + "&organization=" + f.uid())
 	b.signInBy(otherName, elsewhere, eve).Wants(http.StatusForbidden, "somebody else").Lacks("Night Works")
 	b.Open(mailed).Wants(http.StatusOK, "Join Night Works", "You answer as "+eve)
-	b.Click(accept).Wants(http.StatusOK, "You are a member of Night Works", "Viewer")
+	b.Click(accept).Wants(http.StatusOK, "You have accepted", "once your identity provider has verified your address").
+		Lacks("You are a member", "Viewer")
 	f.eventually(func() error {
 		if !f.can(eve, "get", "web") {
 			return errNotYet
