@@ -2,7 +2,6 @@ package invitation
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -11,6 +10,7 @@ import (
 	enrolv1alpha1 "github.com/enrol-dev/enrol/api/v1alpha1"
 	"github.com/enrol-dev/enrol/internal/condition"
 	"github.com/enrol-dev/enrol/internal/invitation"
+	"github.com/enrol-dev/enrol/internal/note"
 )
 
 // delivery is an attempt to hand a mail over, as this process knows it.
@@ -44,12 +44,8 @@ const (
 // resendRequest is the value of the annotation that asks for a resend, no longer than the status takes.
 func (w *world) resendRequest() string {
 	const most = 256
-	return cut(w.invitation.Annotations[enrolv1alpha1.AnnotationResend], most)
+	return note.Fit(w.invitation.Annotations[enrolv1alpha1.AnnotationResend], most)
 }
-
-// cut is at most so many bytes of a text, without half a character at its end: the API server would store another one, and
-// what is compared with that later would never be the same.
-func cut(text string, most int) string { return strings.ToValidUTF8(text[:min(len(text), most)], "") }
 
 // resendRequested tells whether the annotation asks for what was not dealt with yet.
 func (w *world) resendRequested() bool {
@@ -63,7 +59,7 @@ func (d *decision) take(w *world) {
 	if mail == nil || !w.deliveryIs(mail) || known.ended.IsZero() {
 		return
 	}
-	mail.Failure, mail.FailureMessage = known.failure, cut(known.message, maxFailureMessage)
+	mail.Failure, mail.FailureMessage = known.failure, note.Fit(known.message, maxFailureMessage)
 	mail.NextAttemptTime = nil
 	ended := metav1.NewTime(known.ended)
 	switch known.failure {
